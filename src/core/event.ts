@@ -1,0 +1,105 @@
+import type { Candidate } from './candidate.ts';
+import type { Failure } from './failure.ts';
+import type { Notice } from './notice.ts';
+import type { Parity } from './trainer.ts';
+
+/** What a run did, in order. A function of experiment, seed and remembered calls: no path, time or host name in it. */
+export type RunEvent =
+  | {
+      readonly type: 'run-start';
+      readonly seed: number;
+      readonly strategy: string;
+      readonly splits: { readonly train: string; readonly val: string; readonly test: string };
+    }
+  | { readonly type: 'notice'; readonly notice: Notice }
+  | {
+      readonly type: 'step-start';
+      readonly step: number;
+      readonly key: string;
+      readonly optimizer: string;
+      readonly from: string;
+    }
+  | {
+      readonly type: 'candidate-proposed';
+      readonly step: number;
+      readonly id: string;
+      readonly candidate: Candidate;
+      readonly parents: readonly string[];
+      readonly note: string;
+    }
+  | {
+      readonly type: 'evaluation';
+      readonly step: number;
+      readonly split: SplitName;
+      readonly candidate: string;
+      readonly mean: number | null;
+      readonly rows: readonly ScoredRow[];
+    }
+  | {
+      readonly type: 'rows-made';
+      readonly step: number;
+      readonly rows: string;
+      readonly counts: { readonly [name: string]: number };
+    }
+  | {
+      readonly type: 'trained';
+      readonly step: number;
+      readonly training: string;
+      readonly adapter: string;
+      readonly finalLoss: number | null;
+      readonly steps: number;
+    }
+  | {
+      readonly type: 'gate';
+      readonly step: number;
+      readonly gate: string;
+      readonly passed: boolean;
+      readonly parity: Parity;
+    }
+  | {
+      readonly type: 'step-end';
+      readonly step: number;
+      readonly key: string;
+      readonly strategy: string;
+      readonly to: string;
+      readonly val: number | null;
+    }
+  | {
+      readonly type: 'step-failed';
+      readonly step: number;
+      readonly key: string;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly type: 'chosen'; readonly strategy: string; readonly candidate: string }
+  | { readonly type: 'run-end' };
+
+export type SplitName = 'train' | 'val' | 'test';
+
+/** One row of an evaluation: example id, score, and the failure's kind if there was one. */
+export interface ScoredRow {
+  readonly example: string;
+  readonly score: number;
+  readonly failure?: Failure['kind'];
+}
+
+/** What a person wants to see while it happens; shown, never stored. Times are seconds. */
+export type Progress =
+  | { readonly type: 'phase'; readonly phase: string }
+  | {
+      readonly type: 'evaluating';
+      readonly what: string;
+      readonly done: number;
+      readonly total: number;
+      readonly mean: number | null;
+    }
+  | {
+      readonly type: 'training';
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly secondsLeft: number;
+    }
+  | { readonly type: 'calls'; readonly requested: number; readonly made: number; readonly remembered: number };
+
+export type LiveEvent = RunEvent | { readonly type: 'progress'; readonly progress: Progress };

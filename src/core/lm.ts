@@ -1,0 +1,139 @@
+import type { ChoiceRule, ModelRef } from './candidate.ts';
+import type { Failure } from './failure.ts';
+
+/** A conversation to be answered. `system` and `turns` belong to the candidate and are shared by all its calls; `user` is this call's own. */
+export interface Prompt {
+  readonly system: string;
+  readonly turns: readonly { readonly user: string; readonly assistant: string }[];
+  readonly user: string;
+}
+
+/**
+ * The answer, piece by piece. The borders between pieces are borders between tokens too: in decoding, in the labels' token paths and in
+ * training rows alike.
+ * `text` is forced. `choice` is one of a closed set. `value` is sampled under a GBNF grammar, which includes the text that ends it.
+ */
+export type AnswerPart =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'choice'; readonly options: readonly string[] }
+  | { readonly type: 'value'; readonly grammar: string; readonly end: ValueEnd };
+
+/**
+ * How one knows that a sampled value is complete: a JSON string body whose closing quote was written, a JSON value that parses (`after`:
+ * the one character that must follow it, for numbers), a terminating text, or the model's end of turn.
+ */
+export type ValueEnd =
+  | { readonly kind: 'json-string' }
+  | { readonly kind: 'json'; readonly after: string }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'turn' };
+
+/** `null`: decoded freely until the model ends its turn. */
+export type AnswerPlan = readonly AnswerPart[] | null;
+
+export interface Sampling {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly topP: number;
+  /** Completion tokens at most; one more is a `length` failure. */
+  readonly maxTokens: number;
+  /** Only matters above temperature 0, and is then part of the call's identity. */
+  readonly seed: number;
+}
+
+/** One call of a model, complete: equal requests to equal engines have equal answers. */
+export interface LmRequest {
+  readonly model: ModelRef;
+  readonly prompt: Prompt;
+  readonly answer: AnswerPlan;
+  readonly choice: ChoiceRule;
+  readonly sampling: Sampling;
+}
+
+export interface TokenUsage {
+  readonly prompt: number;
+  /** How many of the prompt tokens were already in the cache. */
+  readonly cachedPrompt: number;
+  readonly completion: number;
+}
+
+/** `pieces` are the answer's texts, one for each part of the plan (one piece when decoded freely). */
+export interface LmAnswer {
+  readonly pieces: readonly string[];
+  readonly completionIds: readonly number[];
+  readonly usage: TokenUsage;
+}
+
+export type LmResponse =
+  | ({ readonly failure: null } & LmAnswer)
+  | { readonly failure: Failure; readonly usage: TokenUsage };
+
+/** A prompt, and for training an answer's pieces, to be turned into token ids by the serving renderer. */
+export interface TextRow {
+  readonly prompt: Prompt;
+  /** Texts in the borders of the answer's parts; null for the prompt alone. */
+  readonly pieces: readonly string[] | null;
+}
+
+/** Token ids of the model. A completion ends with the end-of-turn token that serving stops on. */
+export interface TokenRow {
+  readonly promptIds: readonly number[];
+  readonly completionIds: readonly number[];
+}
+
+/** Where to compare two engines: after which tokens (0-based positions in `ids`) the next-token distribution is wanted. */
+export interface Probe {
+  readonly ids: readonly number[];
+  readonly positions: readonly number[];
+}
+
+/** Which model file this is. `sha256` is its name everywhere else. */
+export interface BaseModel {
+  readonly sha256: string;
+  readonly path: string;
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly vocabularySize: number;
+  readonly trainedContextTokens: number;
+  /** `general.file_type` in words, such as `Q8_0`. */
+  readonly fileType: string;
+}
+
+/** What computes the answers, and in which layout: chosen at a run's first start, part of every call key, reused at every resume. */
+export interface Engine {
+  readonly name: string;
+  readonly version: string;
+  readonly build: string;
+  readonly backend: string;
+  readonly device: string;
+  readonly threads: number;
+  readonly sequences: number;
+  readonly batchTokens: number;
+  readonly contextTokens: number;
+  readonly reproducible: 'bytes' | 'replay';
+}
+
+/** A file with LoRA weights and the id it is known by. */
+export interface AdapterFile {
+  readonly sha256: string;
+  readonly path: string;
+}
+
+/** The port that every model host implements. One instance serves one base model and any number of its adapters. */
+export interface LanguageModel {
+  readonly base: BaseModel;
+  /** Opens the model when it is closed. */
+  engine(): Promise<Engine>;
+  generate(
+    request: LmRequest,
+    options: { readonly adapter: AdapterFile | null; readonly signal?: AbortSignal },
+  ): Promise<LmResponse>;
+  /** The serving renderer, for training rows and for counting tokens. */
+  encode(rows: readonly TextRow[]): Promise<TokenRow[]>;
+  /** Natural log-probabilities over the whole vocabulary, one array for each position of each probe, in order. */
+  logProbabilities(probes: readonly Probe[], adapter: AdapterFile | null): Promise<Float32Array[]>;
+  /** Ends the host and gives all its memory back. The next use opens it again, with the same engine. */
+  release(): Promise<void>;
+}

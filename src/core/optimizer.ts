@@ -1,0 +1,91 @@
+import type { Candidate } from './candidate.ts';
+import type { Example } from './example.ts';
+import type { Json } from './json.ts';
+import type { TextRow } from './lm.ts';
+import type { Evaluation, Metric } from './metric.ts';
+import type { Notice } from './notice.ts';
+import type { Attempt, Structure } from './program.ts';
+import type { Rng } from './rng.ts';
+import type { LoraSettings, TrainingSettings } from './trainer.ts';
+
+/** A program that may show the student how it is done. It has the student's predictors, and models of its own. */
+export interface Teacher {
+  readonly structure: Structure;
+  readonly candidate: Candidate;
+}
+
+/** The weight step's order: these rows, on this base, with these settings. */
+export interface FitOrder {
+  readonly base: string;
+  readonly startFrom: string | null;
+  readonly rows: readonly TextRow[];
+  readonly lora: LoraSettings;
+  readonly training: TrainingSettings;
+  readonly seed: number;
+  /** How many rows came from where, for the record. */
+  readonly counts: { readonly [name: string]: number };
+}
+
+/** What is known of a base model without opening it. */
+export interface BaseFacts {
+  readonly parameters: number;
+  readonly layers: number;
+}
+
+export interface EvaluateOptions {
+  /** Default: the first attempt, greedy, as the finished program does it. */
+  readonly attempt?: Attempt;
+  /** Default: the student's own code. */
+  readonly structure?: Structure;
+  /** Default: the run's metric. */
+  readonly metric?: Metric;
+}
+
+/** All that an optimizer can see and do. There is no test split here, so no optimizer can peek at it. */
+export interface OptimizerContext {
+  readonly structure: Structure;
+  readonly train: readonly Example[];
+  /** Empty when the run has none. */
+  readonly val: readonly Example[];
+  readonly teachers: readonly Teacher[];
+  readonly rng: Rng;
+  readonly signal: AbortSignal;
+  /** Requests left before the run's budget is spent; Infinity without one. */
+  callsLeft(): number;
+  /** Runs the program on the examples; rows come back in their order. */
+  evaluate(candidate: Candidate, examples: readonly Example[], options?: EvaluateOptions): Promise<Evaluation>;
+  /** Puts a new candidate on record before it is measured. */
+  propose(candidate: Candidate, parents: readonly Candidate[], note: string): void;
+  /** Prompt and answer tokens of rows, as they would be served. */
+  countTokens(base: string, rows: readonly TextRow[]): Promise<number[]>;
+  base(sha256: string): BaseFacts;
+  /** Usable tokens of one sequence, for prompt and answer together. */
+  contextTokens(base: string): Promise<number>;
+  /** Trains an adapter, passes it through the gates, and returns its sha256. */
+  fit(order: FitOrder): Promise<string>;
+  notice(notice: Notice): void;
+}
+
+/** One program that an optimizer tried, with its score on the examples that it selects on. */
+export interface Trial {
+  readonly candidate: Candidate;
+  readonly score: number | null;
+  readonly note: string;
+}
+
+/** `trials` are in the order in which they were made; `candidate` is the one to go on with. */
+export interface Optimized {
+  readonly candidate: Candidate;
+  readonly trials: readonly Trial[];
+}
+
+/** p and w have one shape: a candidate in, a candidate out. */
+export interface Optimizer {
+  /** The optimizer's public name, such as `bootstrapFewShot`. */
+  readonly name: string;
+  /** Resolved parameters, for the run's id and record. */
+  readonly parameters: { readonly [name: string]: Json };
+  optimize(parent: Candidate, context: OptimizerContext): Promise<Optimized>;
+  /** The same optimizer with other parameters; throws an InputError for a name or type that it does not have. */
+  with(parameters: { readonly [name: string]: unknown }): Optimizer;
+}

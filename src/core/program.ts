@@ -1,0 +1,117 @@
+import type { Candidate } from './candidate.ts';
+import { predictorState } from './candidate.ts';
+import { answerPlan, parseAnswer, renderPrompt } from './chat-format.ts';
+import { ExampleFailure, type Failure } from './failure.ts';
+import type { Fields } from './json.ts';
+import type { LmRequest, LmResponse, Sampling } from './lm.ts';
+import type { InputsOf, OutputsOf, Signature } from './signature.ts';
+import type { Call, Trace } from './trace.ts';
+
+export type Predictors = { readonly [name: string]: Signature };
+
+/** What the user's code calls: a predictor by its name. */
+export type CallPredictor<P extends Predictors> = <N extends keyof P & string>(
+  name: N,
+  inputs: InputsOf<P[N]>,
+) => Promise<OutputsOf<P[N]>>;
+
+/** Ordinary code around named predictors. It holds no prompt and no model: those are the candidate's. */
+export interface Structure {
+  readonly predictors: Predictors;
+  // The one place where the types of a program's fields are erased; `program()` and `predict()` put them back.
+  run(inputs: Fields, call: (name: string, inputs: Fields) => Promise<Fields>): Promise<Fields>;
+}
+
+/** How often and how freely the model may try: attempt 0 is what the finished program does. */
+export interface Attempt {
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+export const firstAttempt: Attempt = { temperature: 0, seed: 0 };
+
+/** Completion tokens for one call; small models that chat on hit this. */
+export const defaultMaxTokens = 512;
+
+export interface RunResult {
+  readonly outputs: Fields | null;
+  readonly trace: Trace;
+  readonly failure: Failure | null;
+  /** What the user's code threw, for its stack. */
+  readonly thrown: unknown;
+}
+
+/** Where calls are answered: a model, or a memory in front of one. */
+export type AnswerCall = (request: LmRequest) => Promise<LmResponse>;
+
+/** Runs a program once. What the model cannot do ends up in the result; a broken world is thrown. */
+export async function runProgram(args: {
+  readonly structure: Structure;
+  readonly candidate: Candidate;
+  readonly inputs: Fields;
+  readonly attempt: Attempt;
+  readonly answer: AnswerCall;
+  /** Errors of this kind are the world's, not the program's. */
+  readonly isWorldError: (error: unknown) => boolean;
+}): Promise<RunResult> {
+  const { structure, candidate, inputs, attempt, answer, isWorldError } = args;
+  const calls: Call[] = [];
+  let worldError: unknown;
+  const call = async (predictor: string, given: Fields): Promise<Fields> => {
+    const request = requestFor(structure, candidate, predictor, given, attempt);
+    const response = await answer(request).catch((error: unknown) => {
+      worldError = error;
+      throw error;
+    });
+    const index = calls.push({ predictor, inputs: given, outputs: null, request, response, failure: null }) - 1;
+    try {
+      if (response.failure) throw new ExampleFailure(response.failure);
+      const outputs = parseAnswer(
+        structure.predictors[predictor]!,
+        predictorState(candidate, predictor).chatFormat,
+        response.pieces.join(''),
+      );
+      calls[index] = { ...calls[index]!, outputs };
+      return outputs;
+    } catch (error) {
+      if (error instanceof ExampleFailure) calls[index] = { ...calls[index]!, failure: error.failure };
+      throw error;
+    }
+  };
+  try {
+    const outputs = await structure.run(inputs, call);
+    return { outputs, trace: calls, failure: null, thrown: null };
+  } catch (error) {
+    // A program may catch what a call throws, but it must not turn a dead host into a bad answer.
+    if (worldError !== undefined && isWorldError(worldError)) throw worldError;
+    if (error instanceof ExampleFailure) return { outputs: null, trace: calls, failure: error.failure, thrown: null };
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return { outputs: null, trace: calls, failure: { kind: 'program-error', message }, thrown: error };
+  }
+}
+
+/** The request of one predictor's call: a pure function of candidate, inputs and attempt. */
+export function requestFor(
+  structure: Structure,
+  candidate: Candidate,
+  predictor: string,
+  inputs: Fields,
+  attempt: Attempt,
+): LmRequest {
+  const signature = structure.predictors[predictor];
+  if (!signature)
+    throw new TypeError(
+      `The program calls the predictor "${predictor}", which it does not have: ${Object.keys(structure.predictors).join(', ')}`,
+    );
+  const state = predictorState(candidate, predictor);
+  // `as`: the fields of a signature are JSON.
+  const given = signature.inputs.parse(inputs) as Fields;
+  const sampling: Sampling = { ...attempt, topP: 1, maxTokens: defaultMaxTokens };
+  return {
+    model: state.model,
+    prompt: renderPrompt(signature, state, given),
+    answer: answerPlan(signature, state),
+    choice: state.choice,
+    sampling,
+  };
+}

@@ -1,0 +1,80 @@
+import type { RunEvent } from './event.ts';
+import type { Fields, Json } from './json.ts';
+import type { LmRequest, LmResponse } from './lm.ts';
+
+/** A remembered training: where its files lie is the store's business, what they are is here. */
+export interface StoredTraining {
+  readonly adapter: string;
+  readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  readonly supervisedTokens: number;
+  readonly seconds: number;
+  /** The gates' figures, so that a resumed run does not measure them again. */
+  readonly gates: Json;
+}
+
+/** One life of a run's process. `endedBy` is null while it lives, and stays null when it was killed. */
+export interface Start {
+  readonly number: number;
+  readonly calls: number;
+  /** Active time: from the start to its end, or to the last thing it stored. */
+  readonly seconds: number;
+  readonly endedBy: string | null;
+}
+
+export interface StoredRun {
+  readonly id: string;
+  readonly createdAt: string;
+  /** The resolved experiment and everything else that the id is the hash of. */
+  readonly experiment: Json;
+}
+
+/** How many calls a run made itself, and their tokens. */
+export interface CallTotals {
+  readonly made: number;
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly completionTokens: number;
+}
+
+/**
+ * The port of a run's memory. Insert-only: nothing that was written is changed or removed.
+ * A call or training is durable before the function returns. Several processes may use one store at once.
+ */
+export interface Store {
+  /** What a person calls this store, such as its path. */
+  readonly name: string;
+  recallCall(key: string): LmResponse | undefined;
+  /** The first answer stays: writing a second one under the same key has no effect. */
+  rememberCall(
+    key: string,
+    call: { readonly request: LmRequest; readonly response: LmResponse; readonly run: string; readonly start: number },
+  ): void;
+  callTotals(run: string): CallTotals;
+  recallTraining(key: string): StoredTraining | undefined;
+  rememberTraining(key: string, training: StoredTraining, spec: Json): void;
+  run(id: string): StoredRun | undefined;
+  /** Newest first. */
+  runs(): readonly StoredRun[];
+  addRun(run: { readonly id: string; readonly experiment: Json }): void;
+  /** The engine's layout is chosen at the first start and kept. */
+  layout(run: string): Fields | undefined;
+  addLayout(run: string, layout: Fields): void;
+  events(run: string): readonly RunEvent[];
+  /** `index` counts from 0. Writing an equal event at the same place again has no effect; a different one is an error. */
+  addEvent(run: string, index: number, event: RunEvent): void;
+  starts(run: string): readonly Start[];
+  addStart(run: string): number;
+  endStart(run: string, number: number, endedBy: string): void;
+  /** What a finished run ended with; its presence is what makes it finished. */
+  summary(run: string): Json | undefined;
+  addSummary(run: string, summary: Json): void;
+  /** Takes a file or folder in under the sha256 of an adapter (moved, then never changed) and returns where it lies now. */
+  keepFile(kind: 'adapter' | 'training', id: string, source: string): string;
+  file(kind: 'adapter' | 'training', id: string): string | undefined;
+  /** A private folder for one training; it survives a crash, and is removed when the training has been remembered. */
+  workFolder(id: string): string;
+  dropWorkFolder(id: string): void;
+  /** Holds the run for this process until the returned function is called; throws when another process holds it. */
+  holdRun(id: string): () => void;
+  close(): void;
+}

@@ -1,0 +1,85 @@
+import type { AdapterFile, BaseModel, Probe, TokenRow } from './lm.ts';
+
+export interface LoraSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  readonly rsLora: boolean;
+  /** Only the last n layers get an adapter; null for all. */
+  readonly topLayers: number | null;
+}
+
+export interface TrainingSettings {
+  /** Optimizer steps. */
+  readonly steps: number;
+  /** Rows per optimizer step. */
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly warmupSteps: number;
+  readonly schedule: 'constant' | 'linear';
+  readonly precision: 'autocast-bf16' | 'float32' | 'bfloat16';
+}
+
+/** Everything that decides the adapter's bytes; its hash is the key under which a training is remembered. */
+export interface TrainingSpec {
+  readonly base: string;
+  /** The adapter to continue from, or null for a fresh one. */
+  readonly startFrom: string | null;
+  readonly rows: readonly TokenRow[];
+  readonly lora: LoraSettings;
+  readonly training: TrainingSettings;
+  readonly seed: number;
+}
+
+/** A comparison of two engines on the same tokens. Divergences are natural-log KL, averaged over `positions`. */
+export interface Parity {
+  readonly positions: number;
+  readonly meanKl: number;
+  readonly worstKl: number;
+}
+
+export interface TrainingProgress {
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly secondsLeft: number;
+}
+
+/** Next-token distributions as the trainer computes them, to be compared with the runtime's. */
+export interface Trained {
+  readonly adapter: AdapterFile;
+  /** The same weights in the trainer's own form, to continue from. */
+  readonly resumeFrom: string;
+  readonly probeBase: readonly Float32Array[];
+  readonly probeAdapter: readonly Float32Array[];
+  readonly losses: readonly { readonly step: number; readonly loss: number }[];
+  readonly supervisedTokens: number;
+  readonly seconds: number;
+}
+
+export interface TrainOptions {
+  readonly base: BaseModel;
+  /** The trainer's own form of `spec.startFrom`. */
+  readonly startFolder: string | null;
+  /** Private to this training; what an interrupted one left there is used to go on. */
+  readonly folder: string;
+  readonly probes: readonly Probe[];
+  readonly signal?: AbortSignal;
+  onProgress?(progress: TrainingProgress): void;
+  /** A line about a phase that takes long, such as the import of a base. */
+  onPhase?(phase: string): void;
+}
+
+/** The port that every trainer implements. */
+export interface Trainer {
+  /** Versions, device and threads: all of the trainer that can change an adapter's bytes. */
+  identity(): Promise<{ readonly [key: string]: string | number }>;
+  /**
+   * Makes the base trainable (once for each model) and returns its next-token distributions at the probes, for the parity gate.
+   * Resolves to null when a base was prepared and accepted before.
+   */
+  prepare(options: Omit<TrainOptions, 'startFolder'>): Promise<readonly Float32Array[] | null>;
+  /** Called when the prepared base has passed the gate: later runs need not compare it again. */
+  accept(base: BaseModel, parity: Parity): Promise<void>;
+  train(spec: TrainingSpec, options: TrainOptions): Promise<Trained>;
+}
