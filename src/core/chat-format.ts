@@ -70,7 +70,7 @@ export function parseAnswer(signature: Signature, format: ChatFormatName, text: 
   for (const field of signature.outputFields) {
     const raw = texts.get(field.name);
     if (raw === undefined) throw unreadable(`no field "${field.name}"`, text);
-    values[field.name] = valueOf(field, raw, format);
+    values[field.name] = readValue(field, raw, format);
   }
   const parsed = signature.outputs.safeParse(values);
   if (!parsed.success) {
@@ -133,7 +133,7 @@ function demand(field: Field, quote: (value: Json) => string): string {
 const bare = (value: Json | undefined): string =>
   typeof value === 'string' ? value.replaceAll(/\s*\n\s*/g, ' ') : jsonText(value ?? null);
 
-function valueOf(field: Field, raw: string, format: ChatFormatName): Json {
+function readValue(field: Field, raw: string, format: ChatFormatName): Json {
   const { kind } = field;
   if (format !== 'json') {
     if (kind.type === 'string') return raw;

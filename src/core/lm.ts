@@ -124,8 +124,8 @@ export interface AdapterFile {
 /** The port that every model host implements. One instance serves one base model and any number of its adapters. */
 export interface LanguageModel {
   readonly base: BaseModel;
-  /** Opens the model when it is closed. */
-  engine(): Promise<Engine>;
+  /** Opens the model when it is closed. `wanted` is the engine of a run's first start: its layout is used again, whatever the hardware offers now. */
+  engine(wanted?: Engine): Promise<Engine>;
   generate(
     request: LmRequest,
     options: { readonly adapter: AdapterFile | null; readonly signal?: AbortSignal },

@@ -39,6 +39,8 @@ export interface EvaluateOptions {
   readonly structure?: Structure;
   /** Default: the run's metric. */
   readonly metric?: Metric;
+  /** Takes an example's own demo out of the prompt while that example is asked. */
+  readonly leaveOneOut?: boolean;
 }
 
 /** All that an optimizer can see and do. There is no test split here, so no optimizer can peek at it. */
@@ -83,6 +85,8 @@ export interface Optimized {
 export interface Optimizer {
   /** The optimizer's public name, such as `bootstrapFewShot`. */
   readonly name: string;
+  /** What it changes: the prompts (p) or the weights (w). */
+  readonly kind: 'prompt' | 'weights';
   /** Resolved parameters, for the run's id and record. */
   readonly parameters: { readonly [name: string]: Json };
   optimize(parent: Candidate, context: OptimizerContext): Promise<Optimized>;

@@ -1,0 +1,68 @@
+import { type Candidate, type Demo, mapPredictors, type PredictorState } from '../core/candidate.ts';
+import { renderPrompt } from '../core/chat-format.ts';
+import type { Example } from '../core/example.ts';
+import type { TextRow } from '../core/lm.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
+import type { Signature } from '../core/signature.ts';
+
+/** The example as a demo of one predictor, or null when it does not hold all of that predictor's fields. */
+export function labelledDemo(signature: Signature, { id, inputs, labels }: Example): Demo | null {
+  const known = { ...inputs, ...labels };
+  const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, known[name] ?? null]));
+  const inputNames = signature.inputFields.map(({ name }) => name);
+  const outputNames = signature.outputFields.map(({ name }) => name);
+  if ([...inputNames, ...outputNames].some((name) => known[name] === undefined)) return null;
+  return { inputs: pick(inputNames), outputs: pick(outputNames), source: id };
+}
+
+/** For each predictor the demos that its train examples hold; empty lists where labels do not reach that predictor. */
+export function labelledPools({ structure, train }: OptimizerContext): ReadonlyMap<string, readonly Demo[]> {
+  const pools = Object.entries(structure.predictors).map(([name, signature]): [string, Demo[]] => [
+    name,
+    train.map((example) => labelledDemo(signature, example)).filter((demo) => demo !== null),
+  ]);
+  return new Map(pools);
+}
+
+/** The candidate with these demos, as many of them in order as fit the token cap; a demo that would not fit is left out, never cut. */
+export async function withDemos(
+  parent: Candidate,
+  demos: ReadonlyMap<string, readonly Demo[]>,
+  maxDemoTokens: number | null,
+  context: OptimizerContext,
+): Promise<Candidate> {
+  const fitting = new Map<string, readonly Demo[]>();
+  for (const [name, state] of Object.entries(parent.predictors)) {
+    const signature = context.structure.predictors[name];
+    if (!signature) continue;
+    fitting.set(name, await thatFit(signature, state, demos.get(name) ?? [], maxDemoTokens, context));
+  }
+  return mapPredictors(parent, (state, name) => ({ ...state, demos: fitting.get(name) ?? [] }));
+}
+
+/** Demos may take a quarter of the context, and at most this many tokens, unless told otherwise. */
+const usualDemoTokens = 600;
+
+async function thatFit(
+  signature: Signature,
+  state: PredictorState,
+  demos: readonly Demo[],
+  maxDemoTokens: number | null,
+  context: OptimizerContext,
+): Promise<readonly Demo[]> {
+  if (demos.length === 0) return [];
+  const base = state.model.base;
+  const cap = maxDemoTokens ?? Math.min(usualDemoTokens, Math.floor((await context.contextTokens(base)) / 4));
+  const prompt = (shown: readonly Demo[]): TextRow => ({
+    prompt: { ...renderPrompt(signature, { ...state, demos: shown }, demos[0]!.inputs), user: '' },
+    pieces: null,
+  });
+  const [empty, ...sizes] = await context.countTokens(base, [prompt([]), ...demos.map((demo) => prompt([demo]))]);
+  let used = 0;
+  return demos.filter((_, index) => {
+    const tokens = sizes[index]! - empty!;
+    if (used + tokens > cap) return false;
+    used += tokens;
+    return true;
+  });
+}
