@@ -4,7 +4,7 @@ import type { Field, FieldKind } from './field.ts';
 import { type Expression, grammarBetween, jsonExpression, lineExpression, stringBodyGrammar } from './grammar.ts';
 import type { Fields, Json } from './json.ts';
 import type { AnswerPart, AnswerPlan, Prompt, ValueEnd } from './lm.ts';
-import type { Signature } from './signature.ts';
+import type { Signature, SignatureFields } from './signature.ts';
 
 /** A place in an answer where a value stands: how it is decoded, and how a known value is written there (with the text that ends it). */
 interface Slot {
@@ -26,7 +26,7 @@ interface ChatFormat {
 }
 
 /** signature + predictor + inputs -> prompt. Pure, and the only way from a candidate to a model: serving and training both come through here. */
-export function renderPrompt(signature: Signature, state: PredictorState, inputs: Fields): Prompt {
+export function renderPrompt(signature: SignatureFields, state: PredictorState, inputs: Fields): Prompt {
   const format = formats[state.chatFormat];
   const described = signature.inputFields.filter(({ description }) => description !== '');
   const system = [
@@ -45,7 +45,10 @@ export function renderPrompt(signature: Signature, state: PredictorState, inputs
 }
 
 /** How the answer to a prompt of this predictor is decoded; null: freely. */
-export function answerPlan(signature: Signature, state: Pick<PredictorState, 'chatFormat' | 'decoding'>): AnswerPlan {
+export function answerPlan(
+  signature: SignatureFields,
+  state: Pick<PredictorState, 'chatFormat' | 'decoding'>,
+): AnswerPlan {
   if (state.decoding === 'free') return null;
   return formats[state.chatFormat]
     .template(signature.outputFields)
@@ -54,7 +57,7 @@ export function answerPlan(signature: Signature, state: Pick<PredictorState, 'ch
 
 /** A known answer in the pieces in which this predictor would decode it. */
 export function answerPieces(
-  signature: Signature,
+  signature: SignatureFields,
   state: Pick<PredictorState, 'chatFormat' | 'decoding'>,
   outputs: Fields,
 ): string[] {
@@ -85,7 +88,7 @@ const unreadable = (reason: string, text: string): ExampleFailure =>
   new ExampleFailure({ kind: 'parse', message: `${reason}, in the answer ${JSON.stringify(text.slice(0, 120))}` });
 
 /** One input stands alone; several are named. */
-function userText(signature: Signature, inputs: Fields): string {
+function userText(signature: SignatureFields, inputs: Fields): string {
   const [only, ...others] = signature.inputFields;
   if (only && others.length === 0) return plainText(inputs[only.name]);
   return signature.inputFields
@@ -94,7 +97,7 @@ function userText(signature: Signature, inputs: Fields): string {
     .join('\n');
 }
 
-const answerText = (signature: Signature, format: ChatFormatName, { outputs }: Pick<Demo, 'outputs'>): string =>
+const answerText = (signature: SignatureFields, format: ChatFormatName, { outputs }: Pick<Demo, 'outputs'>): string =>
   answerPieces(signature, { chatFormat: format, decoding: 'constrained' }, outputs).join('');
 
 const plainText = (value: Json | undefined): string => (typeof value === 'string' ? value : jsonText(value ?? null));
@@ -291,7 +294,7 @@ function bareSlot(field: Field, before: string, after: string): Slot {
 const formats: Readonly<Record<ChatFormatName, ChatFormat>> = { json, value, lines, markers };
 
 /** Why a signature cannot be laid out in this format; null when it can. */
-export function formatMistake(signature: Signature, format: ChatFormatName): string | null {
+export function formatMistake(signature: SignatureFields, format: ChatFormatName): string | null {
   if (format === 'value' && signature.outputFields.length !== 1) {
     return `The chat format "value" is for one output; this signature has ${signature.outputFields.length}. Use "json" or "lines".`;
   }

@@ -81,6 +81,14 @@ export interface Optimized {
   readonly trials: readonly Trial[];
 }
 
+/** How much there is to work on. */
+export interface WorkSizes {
+  readonly train: number;
+  readonly val: number;
+  /** Model calls that one run of the program makes. */
+  readonly predictors: number;
+}
+
 /** p and w have one shape: a candidate in, a candidate out. */
 export interface Optimizer {
   /** The optimizer's public name, such as `bootstrapFewShot`. */
@@ -90,6 +98,8 @@ export interface Optimizer {
   /** Resolved parameters, for the run's id and record. */
   readonly parameters: { readonly [name: string]: Json };
   optimize(parent: Candidate, context: OptimizerContext): Promise<Optimized>;
+  /** Requests that this step will make, roughly: for the time that is shown as left, never for a decision. */
+  expectedCalls(sizes: WorkSizes): number;
   /** The same optimizer with other parameters; throws an InputError for a name or type that it does not have. */
   with(parameters: { readonly [name: string]: unknown }): Optimizer;
 }

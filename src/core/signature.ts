@@ -4,13 +4,18 @@ import type { Json } from './json.ts';
 import type { SignatureShapes } from './signature-string.ts';
 import { parseSignature } from './signature-string.ts';
 
-/** What one model call promises: typed inputs, typed outputs, and the words that ask for them. */
-export interface Signature<I extends z.ZodRawShape = z.ZodRawShape, O extends z.ZodRawShape = z.ZodRawShape> {
+/** The part of a signature that prompts and grammars are made of: plain data. */
+export interface SignatureFields {
   readonly instructions: string;
-  readonly inputs: z.ZodObject<I>;
-  readonly outputs: z.ZodObject<O>;
   readonly inputFields: readonly Field[];
   readonly outputFields: readonly Field[];
+}
+
+/** What one model call promises: typed inputs, typed outputs, and the words that ask for them. */
+export interface Signature<I extends z.ZodRawShape = z.ZodRawShape, O extends z.ZodRawShape = z.ZodRawShape>
+  extends SignatureFields {
+  readonly inputs: z.ZodObject<I>;
+  readonly outputs: z.ZodObject<O>;
 }
 
 export type InputsOf<S extends Signature> = z.input<S['inputs']>;
@@ -59,8 +64,8 @@ export function withReasoning<S extends Signature>(base: S): Signature {
   });
 }
 
-/** What of a signature decides prompts and grammars, for ids. */
-export function signatureJson({ instructions, inputFields, outputFields }: Signature): Json {
+/** The plain part of a signature, for ids and for the record. */
+export function signatureJson({ instructions, inputFields, outputFields }: SignatureFields): Json {
   // `as`: fields are plain data.
-  return { instructions, inputs: inputFields, outputs: outputFields } as unknown as Json;
+  return { instructions, inputFields, outputFields } as unknown as Json;
 }

@@ -1,10 +1,4 @@
-/** A mean with its 95 % interval. Null bounds do not exist: no rows, no score. */
-export interface ScoreInterval {
-  readonly mean: number;
-  readonly low: number;
-  readonly high: number;
-  readonly n: number;
-}
+import type { ScoreInterval } from '../core/summary.ts';
 
 const z95 = 1.959963984540054;
 

@@ -28,6 +28,7 @@ export const bootstrapFewShot = defineOptimizer({
   name: 'bootstrapFewShot',
   kind: 'prompt',
   parameters,
+  expectedCalls: ({ maxRounds }, { train, predictors }) => expectedAttempts(train) * maxRounds * predictors,
   async optimize(settings, parent, context, metric) {
     const candidate = await bootstrapped(parent, settings, context, context.train, metric);
     context.propose(candidate, [parent], 'bootstrapped demos');
@@ -37,6 +38,9 @@ export const bootstrapFewShot = defineOptimizer({
 
 /** Examples asked together while looking for successes: a constant, so that a run makes the same calls whatever its concurrency. */
 const batchSize = 8;
+
+/** Two batches give four successes to a student that is right half of the time. */
+export const expectedAttempts = (train: number): number => Math.min(train, 2 * batchSize);
 
 /** The parent with bootstrapped and labelled demos. `train` is walked in its order. */
 export async function bootstrapped(

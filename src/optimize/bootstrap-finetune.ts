@@ -49,6 +49,8 @@ export const bootstrapFinetune = defineOptimizer({
   name: 'bootstrapFinetune',
   kind: 'weights',
   parameters,
+  expectedCalls: ({ rows, attempts }, { train, predictors }) =>
+    rows === 'labelled' ? 0 : train * attempts * predictors,
   async optimize(settings, parent, context, metric) {
     const served = promptOfRows(parent, settings, context);
     const lessons = distinct(await collectLessons(parent, settings, context, metric));

@@ -3,7 +3,7 @@ import type { Candidate } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { Metric } from '../core/metric.ts';
-import type { Optimized, Optimizer, OptimizerContext } from '../core/optimizer.ts';
+import type { Optimized, Optimizer, OptimizerContext, WorkSizes } from '../core/optimizer.ts';
 
 /** Parameters as a caller writes them; `metric` replaces the run's metric inside this optimizer. */
 export type Given<S extends z.ZodObject> = z.input<S> & { readonly metric?: Metric };
@@ -13,6 +13,8 @@ interface Definition<S extends z.ZodObject> {
   readonly kind: Optimizer['kind'];
   /** Every parameter with its default. */
   readonly parameters: S;
+  /** Requests that the algorithm will make, roughly. */
+  expectedCalls(parameters: z.output<S>, sizes: WorkSizes): number;
   optimize(
     parameters: z.output<S>,
     parent: Candidate,
@@ -23,7 +25,7 @@ interface Definition<S extends z.ZodObject> {
 
 /** Makes an optimizer's factory out of its parameters and its algorithm. This, and a file of its own, is all that a new optimizer takes. */
 export function defineOptimizer<S extends z.ZodObject>(definition: Definition<S>): (given?: Given<S>) => Optimizer {
-  const { name, kind, optimize } = definition;
+  const { name, kind, expectedCalls, optimize } = definition;
   const schema = z.strictObject(definition.parameters.shape);
   const create = (given: { readonly [name: string]: unknown }): Optimizer => {
     const { metric, ...rest } = given;
@@ -36,6 +38,7 @@ export function defineOptimizer<S extends z.ZodObject>(definition: Definition<S>
       name,
       kind,
       parameters: { ...(parameters as { [name: string]: Json }), ...(judge ? { metric: metricIdentity(judge) } : {}) },
+      expectedCalls: (sizes) => expectedCalls(parameters, sizes),
       optimize: (parent, context) => optimize(parameters, parent, context, judge),
       with: (changes) => create({ ...given, ...changes }),
     };

@@ -18,6 +18,7 @@ export const labeledFewShot = defineOptimizer({
   name: 'labeledFewShot',
   kind: 'prompt',
   parameters,
+  expectedCalls: () => 0,
   async optimize(settings, parent, context) {
     const candidate = await labelled(parent, settings, context);
     context.propose(candidate, [parent], 'labelled demos');

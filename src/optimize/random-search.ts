@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Candidate, candidateId } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
 import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
-import { bootstrapped, withoutDemos } from './bootstrap-few-shot.ts';
+import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
 import { count, defineOptimizer } from './define.ts';
 import { labelled } from './labeled-few-shot.ts';
 
@@ -29,6 +29,10 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   name: 'bootstrapFewShotWithRandomSearch',
   kind: 'prompt',
   parameters,
+  expectedCalls({ numCandidatePrograms, maxRounds }, { train, val, predictors }) {
+    const searches = numCandidatePrograms + 1;
+    return predictors * ((searches + 2) * (val || train) + searches * maxRounds * expectedAttempts(train));
+  },
   async optimize(settings, parent, context, metric): Promise<Optimized> {
     const judged = context.val.length > 0 ? context.val : context.train;
     const trials: Trial[] = [];

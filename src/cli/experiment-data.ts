@@ -1,0 +1,122 @@
+import { InputError } from '../core/errors.ts';
+import type { Example, Splits } from '../core/example.ts';
+import type { Field } from '../core/field.ts';
+import type { Fields, Json } from '../core/json.ts';
+import type { Structure } from '../core/program.ts';
+import { readExamples } from '../run/splits.ts';
+import { type DataRow, readDataFile } from './data-file.ts';
+
+export interface DataFlags {
+  /** One file, with or without a split column. */
+  readonly data?: string;
+  readonly train?: string;
+  readonly val?: string;
+  readonly test?: string;
+  readonly splitColumn: string;
+}
+
+/** Splits as the files give them; null where a split is left to be taken from the train rows. */
+export interface GivenSplits {
+  readonly train: readonly Example[];
+  readonly val: readonly Example[] | null;
+  readonly test: readonly Example[] | null;
+}
+
+const splitNames: { readonly [spelling: string]: keyof Splits } = {
+  train: 'train',
+  training: 'train',
+  val: 'val',
+  valid: 'val',
+  validation: 'val',
+  dev: 'val',
+  test: 'test',
+};
+
+/** The examples of a program from files: one file with a split column, or a file for each split. */
+export function readGivenSplits(flags: DataFlags, structure: Structure): GivenSplits {
+  if (flags.data !== undefined) {
+    if (flags.train ?? flags.val ?? flags.test)
+      throw new InputError(
+        'data-flags',
+        ['--data stands beside --train, --val or --test.'],
+        'Give one file with --data, or a file for each split.',
+      );
+    return splitByColumn(flags.data, flags.splitColumn, structure);
+  }
+  if (flags.train === undefined)
+    throw new InputError(
+      'data-flags',
+      ['There is no data.'],
+      'Give --data FILE, or --train FILE with --val FILE and --test FILE.',
+    );
+  const read = (path: string) => examplesOf(path, readDataFile(path), structure);
+  return {
+    train: read(flags.train),
+    val: flags.val === undefined ? null : read(flags.val),
+    test: flags.test === undefined ? [] : read(flags.test),
+  };
+}
+
+function splitByColumn(path: string, column: string, structure: Structure): GivenSplits {
+  const rows = readDataFile(path);
+  if (rows.every(({ fields }) => fields[column] === undefined))
+    return { train: examplesOf(path, rows, structure), val: null, test: null };
+  const mistakes: string[] = [];
+  const bySplit = { train: [] as DataRow[], val: [] as DataRow[], test: [] as DataRow[] };
+  for (const row of rows) {
+    const name = splitNames[String(row.fields[column]).trim().toLowerCase()];
+    if (name) bySplit[name].push(row);
+    else mistakes.push(`${path}:${row.line}: ${column} is ${JSON.stringify(row.fields[column] ?? null)}.`);
+  }
+  if (mistakes.length > 0)
+    throw new InputError('split-unknown', mistakes.slice(0, 20), 'A split is train, val or test.');
+  const { train, val, test } = bySplit;
+  if (train.length === 0)
+    throw new InputError(
+      'train-empty',
+      [`${path} has no row whose ${column} is "train".`],
+      'Optimizers learn from the train rows.',
+    );
+  return {
+    train: examplesOf(path, train, structure),
+    val: val.length === 0 ? null : examplesOf(path, val, structure),
+    test: examplesOf(path, test, structure),
+  };
+}
+
+/** Rows as examples; the mistakes name file and line. */
+function examplesOf(path: string, rows: readonly DataRow[], structure: Structure): Example[] {
+  const [signature] = Object.values(structure.predictors);
+  const fields = signature ? [...signature.inputFields, ...signature.outputFields] : [];
+  refuseMissingColumns(path, rows, fields);
+  const typed = rows.map(({ fields: row }) => typedRow(row, fields));
+  return readExamples(structure, typed, (index) => `${path}:${rows[index]!.line}`);
+}
+
+function refuseMissingColumns(path: string, rows: readonly DataRow[], fields: readonly Field[]): void {
+  const columns = new Set(rows.flatMap((row) => Object.keys(row.fields)));
+  const missing = fields.filter(({ name }) => name !== 'reasoning' && !columns.has(name));
+  if (missing.length === 0) return;
+  throw new InputError(
+    'column-missing',
+    missing.map(({ name }) => `${path} has no column "${name}", which the signature names.`),
+    `Its columns are: ${[...columns].join(', ')}. Rename the column or the field.`,
+  );
+}
+
+/** CSV knows only text: what the signature calls a number, a boolean or JSON is read as such where it can be. */
+function typedRow(row: Fields, fields: readonly Field[]): Fields {
+  const kinds = new Map(fields.map(({ name, kind }) => [name, kind]));
+  const entries = Object.entries(row).map(([name, value]): [string, Json | undefined] => {
+    const kind = kinds.get(name);
+    if (typeof value !== 'string' || !kind || kind.type === 'string') return [name, value];
+    if (kind.type === 'choice') return [name, kind.values.find((option) => String(option) === value.trim()) ?? value];
+    try {
+      // `as`: JSON.parse returns JSON.
+      return [name, JSON.parse(value) as Json];
+    } catch {
+      return [name, value];
+    }
+  });
+  return Object.fromEntries(entries.filter((entry): entry is [string, Json] => entry[1] !== undefined));
+}

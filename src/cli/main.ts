@@ -1,0 +1,234 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { InputError } from '../core/errors.ts';
+import { dataFolder, defaultStorePath } from '../system/folders.ts';
+import { evaluateCommand } from './commands/evaluate.ts';
+import { predictCommand } from './commands/predict.ts';
+import { runPlanned } from './commands/run.ts';
+import { runsCommand, showCommand } from './commands/runs.ts';
+import { demoFlags } from './demo.ts';
+import { exitCodeOf, explain } from './exit.ts';
+import { type Output, output } from './output.ts';
+import { fraction, gathered, wholeNumber } from './parse-flags.ts';
+import { planRun, type RunFlags } from './plan-run.ts';
+import { setUpInTerminal } from './setup.ts';
+import { operatorSignal } from './signals.ts';
+import { defaults, sqliteStore } from './wiring.ts';
+
+interface CommonFlags {
+  readonly json: boolean;
+  readonly store: string;
+}
+
+const common = (command: Command): Command =>
+  command
+    .option('--json', 'print exactly one JSON document on stdout', false)
+    .option('--store <file>', 'the SQLite file that remembers everything', defaultStorePath());
+
+const machine = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--device <device>', 'where models run and train')
+        .choices(['auto', 'cpu', 'cuda', 'metal'])
+        .default('auto'),
+    )
+    .option(
+      '--threads <n>',
+      'threads of host and trainer (default: the free cores)',
+      typed(wholeNumber('--threads', 1)),
+    )
+    .option('--context <tokens>', 'context of one sequence', typed(wholeNumber('--context', 128)));
+
+const search = (command: Command): Command =>
+  command
+    .option('--strategy <keys>', 'keys of optimizers joined by arrows (default: "p -> w -> p")')
+    .option('--optimizer <key=name>', 'the optimizer under a key', gathered, [])
+    .option('--set <key.parameter=value>', 'a parameter of an optimizer', gathered, [])
+    .option('--seed <n>', "the run's seed (default: 0)", typed(wholeNumber('--seed', 0)))
+    .option('--max-calls <n>', 'requests that the steps may make', typed(wholeNumber('--max-calls', 1)))
+    .option(
+      '--max-errors <n>',
+      'exceptions of program or metric that are tolerated in one evaluation',
+      typed(wholeNumber('--max-errors', 0)),
+    )
+    .addOption(new Option('--step-start <from>', 'where a step starts').choices(['best', 'latest']))
+    .addOption(
+      new Option('--prompt-start <from>', 'the prompts a prompt step starts from').choices(['current', 'original']),
+    )
+    .addOption(new Option('--on-step-error <what>', 'after a failed step').choices(['continue', 'stop']))
+    .addOption(new Option('--open-test <who>', 'who is measured on the sealed test').choices(['chosen', 'all']));
+
+const data = (command: Command): Command =>
+  command
+    .option('--data <file>', 'JSONL, JSON or CSV, with a split column or to be split')
+    .option('--train <file>')
+    .option('--val <file>')
+    .option('--test <file>')
+    .option('--split-column <name>', 'the column that says train, val or test', 'split');
+
+const describing = (command: Command): Command =>
+  command
+    .option('--signature <text>', `such as "ticket -> team: 'billing' | 'delivery'"`)
+    .option('--instructions <text>', 'what the model is asked to do')
+    .addOption(new Option('--predictor <kind>').choices(['predict', 'chain-of-thought']).default('predict'))
+    .addOption(new Option('--chat-format <name>').choices(['json', 'value', 'lines', 'markers']).default('json'))
+    .addOption(new Option('--decoding <how>').choices(['constrained', 'free']).default('constrained'))
+    .option(
+      '--metric <name>',
+      'exact-match, contains, f1 or numeric-match; exact-match:field for one field',
+      'exact-match',
+    )
+    .option(
+      '--val-ratio <share>',
+      'of the train rows, where there is no val split',
+      typed(fraction('--val-ratio')),
+      0.2,
+    )
+    .option('--test-ratio <share>', 'of the rows, where there is no test split', typed(fraction('--test-ratio')), 0.25)
+    .option('--teacher <gguf>', 'a model that shows the student how it is done');
+
+/** Commander reports what a parser throws as a mistake of that flag. */
+function typed<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof InputError ? new InvalidArgumentError(`${error.message} ${error.hint}`) : error;
+    }
+  };
+}
+
+function commandLine(signal: AbortSignal): Command {
+  const cli = new Command('better-together')
+    .description('Optimizes prompts (p) and weights (w) of a local language model together: p -> w -> p.')
+    .version(defaults.version)
+    .showHelpAfterError()
+    .exitOverride();
+  const withOutput =
+    <F extends CommonFlags, A extends readonly unknown[]>(
+      work: (out: Output, flags: F, ...args: A) => Promise<void> | void,
+    ) =>
+    // Commander hands over: arguments, flags, command.
+    async (...given: unknown[]) => {
+      // `as`: the flags are the declared ones of this command.
+      const flags = given.at(-2) as F;
+      await work(output(flags.json), flags, ...(given.slice(0, -2) as unknown as A));
+    };
+
+  common(
+    cli.command('setup').description('make the Python environment and the default model (npm run setup in a checkout)'),
+  ).action(
+    withOutput(async (out) => {
+      const made = await setUpInTerminal(process.stderr, signal);
+      out.result({ status: 'done', made }, () => (made ? 'Everything is set up.' : 'Everything was set up already.'));
+    }),
+  );
+
+  machine(search(common(cli.command('demo').description('optimize the default model on support tickets')))).action(
+    withOutput(async (out, flags: RunFlags & CommonFlags) => {
+      await setUpInTerminal(process.stderr, signal);
+      const planned = await planRun(undefined, demoFlags(flags, dataFolder()));
+      await runPlanned(planned, { storePath: flags.store, signal, output: out });
+    }),
+  );
+
+  machine(
+    search(
+      describing(
+        data(
+          common(
+            cli
+              .command('run')
+              .argument('[experiment]', 'an experiment file (.ts or .js)')
+              .option('--model <gguf>')
+              .description('optimize; running again resumes'),
+          ),
+        ),
+      ),
+    ),
+  ).action(
+    withOutput(async (out, flags: RunFlags & CommonFlags, file: string | undefined) => {
+      await runPlanned(await planRun(file, flags), { storePath: flags.store, signal, output: out });
+    }),
+  );
+
+  common(cli.command('runs').description('the runs of a store')).action(
+    withOutput((out, { store: path }: CommonFlags) => {
+      const store = sqliteStore(path);
+      try {
+        runsCommand(store, out);
+      } finally {
+        store.close();
+      }
+    }),
+  );
+
+  common(
+    cli
+      .command('show')
+      .argument('<run>', 'the beginning of its id')
+      .description('one run: path, results, the prompt that won'),
+  ).action(
+    withOutput((out, { store: path }: CommonFlags, id: string) => {
+      const store = sqliteStore(path);
+      try {
+        showCommand(store, id, out);
+      } finally {
+        store.close();
+      }
+    }),
+  );
+
+  machine(
+    data(common(cli.command('evaluate').argument('<program>', 'program.json of a run')))
+      .description('measure a saved program on data')
+      .option('--model <gguf>', 'where the base model lies now')
+      .addOption(new Option('--split <name>').choices(['train', 'val', 'test']).default('test'))
+      .option('--metric <name>', 'as in run', 'exact-match')
+      .option('--max-errors <n>', 'exceptions that are tolerated', typed(wholeNumber('--max-errors', 0))),
+  ).action(
+    withOutput(
+      (
+        out,
+        { model, ...flags }: CommonFlags & Parameters<typeof evaluateCommand>[1] & { model?: string },
+        path: string,
+      ) => evaluateCommand(path, { ...flags, ...(model ? { gguf: model } : {}) }, signal, out),
+    ),
+  );
+
+  machine(common(cli.command('predict').argument('<program>', 'program.json of a run')))
+    .description('ask a saved program')
+    .option('--model <gguf>', 'where the base model lies now')
+    .option('--input <json>', 'the inputs of one row')
+    .option('--data <file>', 'rows to predict on')
+    .action(
+      withOutput(
+        (
+          out,
+          { model, ...flags }: CommonFlags & Parameters<typeof predictCommand>[1] & { model?: string },
+          path: string,
+        ) => predictCommand(path, { ...flags, ...(model ? { gguf: model } : {}) }, signal, out),
+      ),
+    );
+  return cli;
+}
+
+const { signal, wasTold } = operatorSignal();
+try {
+  await commandLine(signal).parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    process.stderr.write(`${explain(error)}\n`);
+    if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(explainJson(error), null, 2)}\n`);
+    process.exitCode = wasTold() ? 130 : exitCodeOf(error);
+  }
+}
+
+/** The one document of a command that failed. */
+function explainJson(error: unknown) {
+  const status = exitCodeOf(error) === 2 ? 'failed' : 'stopped';
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unexpected';
+  const hint = error instanceof Error && 'hint' in error ? String(error.hint) : '';
+  return { status, error: { code, message: error instanceof Error ? error.message : String(error), hint } };
+}

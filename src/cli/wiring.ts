@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Optimizer } from '../core/optimizer.ts';
+import { localModel } from '../lm/llama/local-model.ts';
+import { bootstrapFewShot } from '../optimize/bootstrap-few-shot.ts';
+import { bootstrapFinetune } from '../optimize/bootstrap-finetune.ts';
+import { labeledFewShot } from '../optimize/labeled-few-shot.ts';
+import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
+import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
+import { memoryStore } from '../store/memory-store.ts';
+import { sqliteStore } from '../store/sqlite-store.ts';
+import { modelsFolder, packageVersion } from '../system/folders.ts';
+import { pythonTrainer } from '../trainer/python-trainer.ts';
+
+// The composition root: here, and in index.ts, every name is known.
+
+/** By the names that strategies and `--optimizer` use. */
+export const optimizersByName: { readonly [name: string]: () => Optimizer } = {
+  labeledFewShot: () => labeledFewShot(),
+  bootstrapFewShot: () => bootstrapFewShot(),
+  bootstrapFewShotWithRandomSearch: () => bootstrapFewShotWithRandomSearch(),
+  bootstrapFinetune: () => bootstrapFinetune(),
+};
+
+/** Twice the host's sequences: one half is being decoded while the other waits. */
+const concurrency = 16;
+
+export const defaults: Defaults = {
+  version: packageVersion(),
+  concurrency,
+  openStore: (path) => (path === undefined ? memoryStore() : sqliteStore(path)),
+  trainer: () => pythonTrainer(),
+  optimizers: () => ({ p: bootstrapFewShotWithRandomSearch(), w: bootstrapFinetune() }),
+};
+
+/** Optimizes prompts and weights of a program together; the README shows a whole run. */
+export const betterTogether = betterTogetherOver(defaults);
+
+/** The model that set-up prepares. */
+export const defaultModelPath = (): string => join(modelsFolder(), 'SmolLM2-135M-Instruct.Q8_0.gguf');
+
+export { localModel, pythonTrainer, sqliteStore };

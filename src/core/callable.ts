@@ -1,0 +1,159 @@
+import { type Candidate, mapPredictors, type PredictorState } from './candidate.ts';
+import { formatMistake } from './chat-format.ts';
+import { InputError } from './errors.ts';
+import { ExampleFailure } from './failure.ts';
+import type { Fields } from './json.ts';
+import type { AdapterFile, LanguageModel, LmRequest, LmResponse } from './lm.ts';
+import { type CallPredictor, firstAttempt, type Predictors, runProgram, type Structure } from './program.ts';
+import { type InputsOf, type OutputsOf, type Signature, withReasoning } from './signature.ts';
+
+/** What a predictor starts with, apart from its signature's instructions and its model. */
+export type PredictorOptions = Partial<Pick<PredictorState, 'chatFormat' | 'decoding' | 'choice' | 'demos'>>;
+
+/** A predictor's state before it has a model. */
+type Draft = Omit<PredictorState, 'model'> & { readonly model: PredictorState['model'] | null };
+
+/**
+ * A program that can be called, as an immutable value: code, prompts and models. Every `with…` returns a new one.
+ * A call throws an ExampleFailure when the model cannot answer.
+ */
+export interface Program<I = Fields, O = Fields> {
+  (inputs: I, options?: { readonly signal?: AbortSignal }): Promise<O>;
+  readonly structure: Structure;
+  readonly drafts: { readonly [predictor: string]: Draft };
+  readonly models: ReadonlyMap<string, LanguageModel>;
+  readonly adapters: ReadonlyMap<string, AdapterFile>;
+  /** One call of one of the program's models. */
+  answer(request: LmRequest, signal?: AbortSignal): Promise<LmResponse>;
+  /** The same program on this model: all of its predictors, or the named one. */
+  withLm(lm: LanguageModel, predictor?: string): Program<I, O>;
+  /** The same program as an optimizer left it; the candidate's models must be among the program's own. */
+  withCandidate(candidate: Candidate, adapters?: readonly AdapterFile[]): Program<I, O>;
+}
+
+type Row<S extends Signature, Side extends 'inputs' | 'outputs'> = Side extends 'inputs' ? InputsOf<S> : OutputsOf<S>;
+
+/** One call of a model: inputs in, outputs out. Its predictor is named `predict`. */
+export function predict<S extends Signature>(
+  signature: S,
+  options: PredictorOptions = {},
+): Program<Row<S, 'inputs'>, Row<S, 'outputs'>> {
+  return program({
+    predictors: { predict: signature as Signature },
+    // `as`: the erased types of one predictor, put back by this function's own type.
+    run: (inputs: Row<S, 'inputs'>, call) => call('predict', inputs as Fields) as Promise<Row<S, 'outputs'>>,
+    options,
+  });
+}
+
+/** Like `predict`, but the model writes its reasoning first; the prediction has it as `reasoning`. */
+export function chainOfThought<S extends Signature>(
+  signature: S,
+  options: PredictorOptions = {},
+): Program<Row<S, 'inputs'>, Row<S, 'outputs'> & { reasoning: string }> {
+  // `as`: withReasoning adds exactly this field.
+  return predict(withReasoning(signature), options) as unknown as Program<
+    Row<S, 'inputs'>,
+    Row<S, 'outputs'> & { reasoning: string }
+  >;
+}
+
+/** Several predictors with ordinary code between them. */
+export function program<const P extends Predictors, I, O>(spec: {
+  readonly predictors: P;
+  run(inputs: I, call: CallPredictor<P>): Promise<O>;
+  readonly options?: PredictorOptions;
+}): Program<I, O> {
+  const { predictors, run, options = {} } = spec;
+  const drafts = Object.entries(predictors).map(([name, { instructions }]): [string, Draft] => [
+    name,
+    { instructions, demos: [], chatFormat: 'json', choice: 'greedy', decoding: 'constrained', ...options, model: null },
+  ]);
+  const mistakes = drafts.flatMap(([name, { chatFormat }]) => formatMistake(predictors[name]!, chatFormat) ?? []);
+  if (mistakes.length > 0) throw new InputError('chat-format', mistakes, 'Choose another chatFormat.');
+  // `as`: from here on the fields' types are erased; the interface that is returned keeps them for the user.
+  const structure = { predictors, run } as unknown as Structure;
+  return callable({ structure, drafts: Object.fromEntries(drafts), models: new Map(), adapters: new Map() });
+}
+
+type Parts = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
+
+function callable<I, O>(parts: Parts): Program<I, O> {
+  const { structure, drafts, models, adapters } = parts;
+  const answer = (request: LmRequest, signal?: AbortSignal): Promise<LmResponse> =>
+    modelOf(parts, request.model.base).generate(request, {
+      adapter: adapterOf(parts, request.model.adapter),
+      ...(signal ? { signal } : {}),
+    });
+  const call = async (inputs: I, { signal }: { readonly signal?: AbortSignal } = {}): Promise<O> => {
+    const candidate = candidateOf(parts);
+    const result = await runProgram({
+      structure,
+      candidate,
+      // `as` here and for the outputs: the structure checks both against its signatures.
+      inputs: inputs as Fields,
+      attempt: firstAttempt,
+      answer: (request) => answer(request, signal),
+      isWorldError: () => true,
+    });
+    if (result.failure) throw result.thrown ?? new ExampleFailure(result.failure);
+    return result.outputs as O;
+  };
+  return Object.assign(call, {
+    structure,
+    drafts,
+    models,
+    adapters,
+    answer,
+    withLm(lm: LanguageModel, predictor?: string) {
+      const model = { base: lm.base.sha256, adapter: null };
+      const changed = Object.entries(drafts).map(([name, draft]) => [
+        name,
+        predictor === undefined || predictor === name ? { ...draft, model } : draft,
+      ]);
+      return callable<I, O>({
+        ...parts,
+        drafts: Object.fromEntries(changed),
+        models: new Map([...models, [lm.base.sha256, lm]]),
+      });
+    },
+    withCandidate(candidate: Candidate, files: readonly AdapterFile[] = []) {
+      const known = new Map([...adapters, ...files.map((file): [string, AdapterFile] => [file.sha256, file])]);
+      return callable<I, O>({ ...parts, drafts: candidate.predictors, adapters: known });
+    },
+  });
+}
+
+/** The program's state as a candidate; an InputError that names every predictor without a model. */
+export function candidateOf({ drafts }: Pick<Program, 'drafts'>): Candidate {
+  const missing = Object.entries(drafts).filter(([, { model }]) => model === null);
+  if (missing.length > 0) {
+    const mistakes = missing.map(([name]) => `The predictor "${name}" has no model.`);
+    throw new InputError(
+      'no-model',
+      mistakes,
+      'Give it one: program.withLm(await localModel({ gguf: "model.gguf" })).',
+    );
+  }
+  // `as`: none is null, as was just checked.
+  return mapPredictors({ predictors: drafts as Candidate['predictors'] }, (state) => state);
+}
+
+function modelOf({ models }: Parts, base: string): LanguageModel {
+  const model = models.get(base);
+  if (!model)
+    throw new InputError('no-model', [`The program has no model for base ${base}.`], 'Give it with withLm().');
+  return model;
+}
+
+function adapterOf({ adapters }: Parts, sha256: string | null): AdapterFile | null {
+  if (sha256 === null) return null;
+  const adapter = adapters.get(sha256);
+  if (!adapter)
+    throw new InputError(
+      'no-adapter',
+      [`The program has no file for adapter ${sha256}.`],
+      'Load the program with loadProgram(), which brings it.',
+    );
+  return adapter;
+}

@@ -1,0 +1,37 @@
+import type { Candidate } from './candidate.ts';
+import type { Notice } from './notice.ts';
+import type { Start } from './store.ts';
+
+/** A mean with its 95 % interval; scores are fractions of 1. */
+export interface ScoreInterval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  readonly n: number;
+}
+
+export interface CandidateSummary {
+  readonly strategy: string;
+  readonly candidate: Candidate;
+  readonly val: ScoreInterval | null;
+  readonly test: ScoreInterval | null;
+  /** Rows of val (and test, if it was opened) that have no answer. */
+  readonly failures: number;
+}
+
+/** What a run ended with. Scores are fractions of 1, intervals 95 %; calls, tokens and seconds cover all starts of the run. */
+export interface RunSummary {
+  readonly run: string;
+  readonly digest: string;
+  readonly seed: number;
+  readonly strategy: string;
+  readonly candidates: readonly CandidateSummary[];
+  readonly chosen: { readonly strategy: string; readonly candidate: Candidate };
+  readonly flagCompilationErrorOccurred: boolean;
+  readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
+  readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
+  readonly seconds: number;
+  readonly reproducible: 'bytes' | 'replay';
+  readonly starts: readonly Start[];
+  readonly notices: readonly Notice[];
+}

@@ -1,0 +1,38 @@
+// The public names, one by one.
+
+export { type ExperimentSpec, experiment } from './cli/experiment-file.ts';
+export { type LoadedProgram, type LoadOptions, loadProgram } from './cli/load-program.ts';
+export { betterTogether, localModel, pythonTrainer, sqliteStore } from './cli/wiring.ts';
+export { chainOfThought, type PredictorOptions, type Program, predict, program } from './core/callable.ts';
+export type {
+  Candidate,
+  ChatFormatName,
+  ChoiceRule,
+  Decoding,
+  Demo,
+  ModelRef,
+  PredictorState,
+} from './core/candidate.ts';
+export { BetterTogetherError, InputError, Interrupted, StepError, TooManyErrors, WorldError } from './core/errors.ts';
+export type { LiveEvent, Progress, RunEvent } from './core/event.ts';
+export { type Example, example } from './core/example.ts';
+export { ExampleFailure, type Failure, type FailureKind } from './core/failure.ts';
+export type { Fields, Json } from './core/json.ts';
+export type { LanguageModel, LmRequest, LmResponse } from './core/lm.ts';
+export type { Evaluation, Metric, MetricResult, Row, Score } from './core/metric.ts';
+export type { Notice } from './core/notice.ts';
+export type { Optimized, Optimizer, OptimizerContext, Teacher, Trial } from './core/optimizer.ts';
+export { type InputsOf, type OutputsOf, type Signature, signature } from './core/signature.ts';
+export type { Store } from './core/store.ts';
+export type { RunSummary, ScoreInterval } from './core/summary.ts';
+export type { Call, Trace } from './core/trace.ts';
+export type { Trainer } from './core/trainer.ts';
+export { type EvaluateOptions, evaluate, type ProgramEvaluation } from './evaluate/evaluate-program.ts';
+export { contains, exactMatch, f1, numericMatch } from './evaluate/metrics.ts';
+export { bootstrapFewShot } from './optimize/bootstrap-few-shot.ts';
+export { bootstrapFinetune } from './optimize/bootstrap-finetune.ts';
+export { defineOptimizer } from './optimize/define.ts';
+export { labeledFewShot } from './optimize/labeled-few-shot.ts';
+export { bootstrapFewShotWithRandomSearch } from './optimize/random-search.ts';
+export type { BetterTogether, CompileOptions, Run, StepArguments } from './run/better-together.ts';
+export type { RunSettings } from './run/experiment.ts';

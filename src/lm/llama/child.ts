@@ -1,0 +1,63 @@
+import { toCrossing } from './crossing-error.ts';
+import { type Host, openHost } from './host.ts';
+import { createLogLines } from './log-lines.ts';
+import type { FromHost, OpenOrder, ToHost, Work } from './protocol.ts';
+
+// The process of one open model: started by fork, spoken to over the IPC channel, ended by its parent or with it.
+
+const log = createLogLines();
+const drops = new Map<number, AbortController>();
+let host: Host | null = null;
+let progressed = false;
+
+const tell = (message: FromHost): void => {
+  process.send?.(message);
+};
+
+/** Every cache is suspect now; the parent repeats what was in flight in a new process. */
+function end(error: unknown): void {
+  const message = `${error instanceof Error ? (error.stack ?? error.message) : String(error)}${log.quoted()}`;
+  process.send?.({ type: 'broken', message } satisfies FromHost, () => process.exit(1));
+}
+
+async function open(order: OpenOrder): Promise<void> {
+  try {
+    host = await openHost(order, log, { onProgress, onBroken: end });
+    tell({ type: 'opened', engine: host.engine, notices: host.notices });
+  } catch (error) {
+    tell({ type: 'not-opened', error: toCrossing(error) });
+  }
+}
+
+const onProgress = (): void => {
+  progressed = true;
+};
+
+async function work(id: number, task: Work): Promise<void> {
+  const drop = new AbortController();
+  drops.set(id, drop);
+  try {
+    const onStart = () => tell({ type: 'started', id });
+    const result = await host!.do(task, { signal: drop.signal, onStart });
+    tell({ type: 'done', id, result });
+  } catch (error) {
+    if (!drop.signal.aborted) tell({ type: 'failed', id, error: toCrossing(error) });
+  } finally {
+    drops.delete(id);
+  }
+}
+
+process.on('message', (message: ToHost) => {
+  if (message.type === 'open') void open(message.order);
+  else if (message.type === 'work') void work(message.id, message.work);
+  else drops.get(message.id)?.abort();
+});
+// The parent is gone or wants us gone. Exiting during a decode is clean (measured), disposing takes longer.
+process.on('disconnect', () => process.exit(0));
+process.on('uncaughtException', end);
+process.on('unhandledRejection', end);
+
+setInterval(() => {
+  if (progressed) tell({ type: 'progress' });
+  progressed = false;
+}, 500);

@@ -1,0 +1,17 @@
+import { InputError, WorldError } from '../../core/errors.ts';
+import type { CrossingError } from './protocol.ts';
+
+/** An error as plain data, for the way from the host to its parent. */
+export function toCrossing(error: unknown): CrossingError {
+  if (error instanceof InputError) return { kind: 'input', code: error.code, message: error.message, hint: error.hint };
+  if (error instanceof WorldError) return { kind: 'world', code: error.code, message: error.message, hint: error.hint };
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { kind: 'defect', code: 'host-defect', message, hint: '' };
+}
+
+/** The error again, as its class. */
+export function fromCrossing({ kind, code, message, hint }: CrossingError): Error {
+  if (kind === 'input') return new InputError(code, [message], hint);
+  if (kind === 'world') return new WorldError(code, message, hint);
+  return new Error(`In the model host: ${message}`);
+}

@@ -1,0 +1,178 @@
+import { availableParallelism, loadavg } from 'node:os';
+import { basename } from 'node:path';
+import {
+  getLlama,
+  getLlamaGpuTypes,
+  getModuleVersion,
+  type Llama,
+  LlamaLogLevel,
+  type LlamaModel,
+} from 'node-llama-cpp';
+import { InputError, WorldError } from '../../core/errors.ts';
+import type { Engine } from '../../core/lm.ts';
+import type { Notice } from '../../core/notice.ts';
+import type { LogLines } from './log-lines.ts';
+import type { Layout, OpenOrder } from './protocol.ts';
+
+/** The loaded model, what computes it, and in which layout. */
+export interface OpenedModel {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly engine: Omit<Engine, 'reproducible'>;
+  readonly notices: readonly Notice[];
+}
+
+export async function openModel(order: OpenOrder, log: LogLines, onProgress: () => void): Promise<OpenedModel> {
+  const { llama, notices } = await startLlama(deviceOf(order), log);
+  const model = await loadModel(llama, order.gguf, log, onProgress);
+  const layout = await chooseLayout(order, llama, model);
+  const { release } = llama.llamaCppRelease;
+  const engine = {
+    name: 'node-llama-cpp',
+    version: await getModuleVersion(),
+    build: `llama.cpp ${release} ${llama.buildType}`,
+    backend: backendOf(log),
+    ...layout,
+  };
+  return { llama, model, engine, notices };
+}
+
+/** At a resume what was settled at the first start, never what the machine offers now. */
+function deviceOf({ device, earlier }: OpenOrder): OpenOrder['device'] {
+  const settled = earlier?.device.split(':')[0];
+  return settled === 'cpu' || settled === 'cuda' || settled === 'metal' ? settled : device;
+}
+
+interface Started {
+  readonly llama: Llama;
+  readonly notices: readonly Notice[];
+}
+
+async function startLlama(device: OpenOrder['device'], log: LogLines): Promise<Started> {
+  if (device !== 'auto') return { llama: await llamaOn(device, log), notices: [] };
+  const offered = (await getLlamaGpuTypes('supported')).find((type) => type === 'cuda' || type === 'metal');
+  if (!offered) return { llama: await llamaOn('cpu', log), notices: [] };
+  try {
+    return { llama: await llamaOn(offered, log), notices: [] };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const message = `This machine seems to have a GPU (${offered}), but it cannot be used: ${error.message} The model runs on the CPU. ${error.hint}`;
+    return { llama: await llamaOn('cpu', log), notices: [{ code: 'gpu-unused', message }] };
+  }
+}
+
+async function llamaOn(device: 'cpu' | 'cuda' | 'metal', log: LogLines): Promise<Llama> {
+  const gpu = device === 'cpu' ? false : device;
+  try {
+    // Only what is installed, never a download or a build; `maxThreads: 0` makes `threads` exact instead of a hint.
+    const llama = await getLlama({
+      gpu,
+      build: 'never',
+      skipDownload: true,
+      progressLogs: false,
+      maxThreads: 0,
+      logLevel: LlamaLogLevel.log,
+      logger: (level, message) => log.add(`${level}: ${message}`),
+    });
+    if (llama.gpu !== gpu) throw new Error(`it came up on ${llama.gpu === false ? 'the CPU' : llama.gpu}`);
+    return llama;
+  } catch (cause) {
+    throw unavailable(device, cause, log);
+  }
+}
+
+function unavailable(device: 'cpu' | 'cuda' | 'metal', cause: unknown, log: LogLines): Error {
+  const reason = `${cause instanceof Error ? cause.message : String(cause)}${log.quoted()}`;
+  if (device === 'cpu')
+    return new WorldError(
+      'no-native-code',
+      `llama.cpp could not be started: ${reason}`,
+      'Run `npm install` again on this machine: the package @node-llama-cpp/<platform> is missing or does not fit (glibc is needed on Linux).',
+      { cause },
+    );
+  const hint =
+    device === 'cuda'
+      ? 'Install the NVIDIA driver and the package @node-llama-cpp/linux-x64-cuda (npm leaves it out with --omit=optional), or use device "cpu".'
+      : 'Metal needs a Mac with Apple silicon; use device "cpu" elsewhere.';
+  return new InputError('device-missing', [`The device "${device}" cannot be used: ${reason}`], hint, { cause });
+}
+
+async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: () => void): Promise<LlamaModel> {
+  try {
+    // All layers or none: a model that is split between devices by what memory is free today is another engine tomorrow.
+    const gpuLayers = llama.gpu === false ? 0 : 'max';
+    return await llama.loadModel({ modelPath: gguf, gpuLayers, checkTensors: true, onLoadProgress: onProgress });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const hint =
+      llama.gpu === false
+        ? 'The log lines say why. A damaged file has to be fetched again; an architecture newer than llama.cpp needs a newer node-llama-cpp.'
+        : 'The log lines say why. If the model does not fit into the memory of the GPU, use a smaller quantisation or device "cpu".';
+    throw new WorldError(
+      'model-not-loaded',
+      `The model "${gguf}" could not be loaded: ${reason}${log.quoted()}`,
+      hint,
+      { cause },
+    );
+  }
+}
+
+async function chooseLayout({ wishes, earlier }: OpenOrder, llama: Llama, model: LlamaModel): Promise<Layout> {
+  const device = await deviceName(llama);
+  if (earlier) {
+    const { threads, sequences, batchTokens, contextTokens } = earlier;
+    return { device, threads, sequences, batchTokens, contextTokens };
+  }
+  const trained = model.trainContextSize;
+  const contextTokens = wishes.contextTokens ?? Math.min(trained, 2048);
+  if (contextTokens > trained)
+    throw new InputError(
+      'context-too-long',
+      [`A context of ${contextTokens} tokens was asked for and the model was trained on ${trained}.`],
+      `Ask for at most ${trained}.`,
+    );
+  const layout = {
+    device,
+    threads: wishes.threads ?? freeCores(),
+    batchTokens: wishes.batchTokens ?? 512,
+    // Rounded up here as the library does it, so that the number recorded is the number used.
+    contextTokens: Math.min(Math.ceil(contextTokens / 256) * 256, trained),
+  };
+  return { ...layout, sequences: wishes.sequences ?? (await defaultSequences(llama, model, layout)) };
+}
+
+/** llama.cpp's threads spin at barriers: one thread more than there are free cores costs a factor, not a share. */
+function freeCores(): number {
+  const cores = availableParallelism();
+  return Math.max(1, cores - Math.floor(loadavg()[0] ?? 0));
+}
+
+async function deviceName(llama: Llama): Promise<string> {
+  if (llama.gpu === false) return 'cpu';
+  return `${llama.gpu}: ${(await llama.getGpuDeviceNames()).join(', ')}`;
+}
+
+/** Eight rows use a CPU well; on a GPU as many as fit, up to 32, in four fifths of its free memory. */
+async function defaultSequences(llama: Llama, model: LlamaModel, layout: Omit<Layout, 'sequences'>): Promise<number> {
+  if (llama.gpu === false) return 8;
+  const { free } = await llama.getVramState();
+  for (const sequences of [32, 16, 8, 4, 2]) {
+    const { gpuVram } = await model.fileInsights.estimateContextResourceRequirementsV2({
+      contextSize: layout.contextTokens,
+      batchSize: layout.batchTokens,
+      sequences,
+      modelGpuLayers: model.gpuLayers,
+      flashAttention: false,
+      swaFullCache: true,
+    });
+    // Two contexts may be open at once, one for each adapter.
+    if (2 * gpuVram < 0.8 * free) return sequences;
+  }
+  return 1;
+}
+
+/** Which of the backend files was picked for this processor: it changes results by itself. */
+function backendOf(log: LogLines): string {
+  const line = log.find(/load_backend: loaded .* from (.*)/);
+  return line ? basename(line.trim()) : 'unknown';
+}

@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { WorldError } from '../../core/errors.ts';
+import type { Engine } from '../../core/lm.ts';
+import type { Notice } from '../../core/notice.ts';
+import { type Ending, type HostProcess, startHostProcess } from '../../system/host-process.ts';
+import { fromCrossing } from './crossing-error.ts';
+import { deferred } from './deferred.ts';
+import { type FromHost, isFromHost, type OpenOrder, type ToHost, type Work, type WorkResult } from './protocol.ts';
+
+/** One life of a host process, from its opening to its end. */
+export interface HostLink {
+  readonly engine: Engine;
+  readonly notices: readonly Notice[];
+  send(id: number, work: Work): void;
+  drop(id: number): void;
+  /** Whether our process waits for the host's; an idle host keeps nobody from ending. */
+  holdOpen(hold: boolean): void;
+  /** Ends the process and resolves when it is gone, with all it left. */
+  end(): Promise<void>;
+}
+
+export interface HostLinkEvents {
+  onStarted(id: number): void;
+  onDone(id: number, result: WorkResult): void;
+  onFailed(id: number, error: Error): void;
+  /** The process is gone and nobody asked for that. */
+  onDeath(death: Death): void;
+}
+
+export interface Death {
+  readonly kind: 'crash' | 'timeout';
+  readonly message: string;
+}
+
+export interface HostLinkOptions {
+  readonly entry: URL;
+  readonly order: Omit<OpenOrder, 'scratch'>;
+  /** Without a sign of life for so long, while it has work, a host counts as hung. */
+  readonly patienceMs: number;
+  /** Whether it has work. */
+  isBusy(): boolean;
+  readonly events: HostLinkEvents;
+}
+
+const graceMs = 5000;
+
+// Never a download or a build, whatever the environment says.
+const env = {
+  NODE_LLAMA_CPP_SKIP_DOWNLOAD: 'true',
+  NODE_LLAMA_CPP_POSTINSTALL: 'skip',
+  NODE_LLAMA_CPP_DEBUG: 'false',
+};
+
+/** Starts a host and waits until its model is open; throws an InputError or a WorldError when that fails, with nothing left behind. */
+export async function openHostLink({ entry, order, patienceMs, isBusy, events }: HostLinkOptions): Promise<HostLink> {
+  const scratch = await mkdtemp(join(tmpdir(), 'better-together-'));
+  const opening = deferred<FromHost & { type: 'opened' }>();
+  const life = { opened: false, ending: false, broken: '' };
+  const watch = watchdog(patienceMs, () => {
+    if (!life.opened || isBusy()) stop('timeout');
+  });
+  let verdict: Death['kind'] = 'crash';
+
+  const receive = (message: unknown): void => {
+    watch.feed();
+    if (!isFromHost(message)) {
+      life.broken = `It sent ${JSON.stringify(message)?.slice(0, 200)}, which no host of ours sends.`;
+      stop('crash');
+    } else dispatch(message);
+  };
+
+  function dispatch(message: FromHost): void {
+    if (message.type === 'opened') opening.resolve(message);
+    else if (message.type === 'not-opened') opening.reject(fromCrossing(message.error));
+    else if (message.type === 'started') events.onStarted(message.id);
+    else if (message.type === 'done') events.onDone(message.id, message.result);
+    else if (message.type === 'failed') events.onFailed(message.id, fromCrossing(message.error));
+    else if (message.type === 'broken') life.broken = message.message;
+  }
+
+  const host: HostProcess = await startHostProcess({ entry, env, onMessage: receive });
+  function stop(kind: Death['kind']): void {
+    verdict = kind;
+    host.kill();
+  }
+
+  const gone = host.ended.then(async (ending) => {
+    watch.stop();
+    await rm(scratch, { recursive: true, force: true });
+    const message = obituary(ending, verdict, patienceMs, life.broken);
+    opening.reject(
+      new WorldError('host-not-opened', `The model host could not be opened. ${message}`, openingHint(ending)),
+    );
+    if (life.opened && !life.ending) events.onDeath({ kind: verdict, message });
+  });
+
+  async function end(): Promise<void> {
+    life.ending = true;
+    await host.end(graceMs);
+    await gone;
+  }
+
+  try {
+    host.send({ type: 'open', order: { ...order, scratch } } satisfies ToHost);
+    const { engine, notices } = await opening.promise;
+    life.opened = true;
+    return {
+      engine,
+      notices,
+      send(id, work) {
+        watch.feed();
+        host.send({ type: 'work', id, work } satisfies ToHost);
+      },
+      drop: (id) => host.send({ type: 'drop', id } satisfies ToHost),
+      holdOpen: host.holdOpen,
+      end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Calls back when it was not fed for a while; goes on watching until it is stopped. */
+function watchdog(patienceMs: number, onHungry: () => void) {
+  const timer = setInterval(onHungry, patienceMs).unref();
+  return { feed: () => void timer.refresh(), stop: () => clearInterval(timer) };
+}
+
+function obituary({ code, signal, stderr }: Ending, kind: Death['kind'], patienceMs: number, broken: string): string {
+  const how =
+    kind === 'timeout'
+      ? `It showed no progress for ${patienceMs / 1000} s and was killed.`
+      : `It ended ${signal ? `by ${signal}` : `with code ${code}`}.`;
+  return [how, broken, stderr.trim() === '' ? '' : `It wrote:\n${stderr.trim()}`]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function openingHint({ signal }: Ending): string {
+  return signal === 'SIGKILL'
+    ? 'The system may have killed it for its memory use: free some, use a smaller quantisation, or fewer sequences and contextTokens. Then run again.'
+    : 'The lines above say why. Check the file with its sha256, and run `npm install` again if native code is missing.';
+}

@@ -1,0 +1,144 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AdapterFile, Engine, LmRequest, LmResponse, Probe, TextRow, TokenRow } from '../../core/lm.ts';
+import type { Notice } from '../../core/notice.ts';
+import { answer, compilePlan } from './answer.ts';
+import { createContexts } from './contexts.ts';
+import { openModel } from './engine.ts';
+import { createGrammars } from './grammars.ts';
+import type { LogLines } from './log-lines.ts';
+import { measureProbe, requireValidProbe } from './measure-probe.ts';
+import type { OpenOrder, Work, WorkResult } from './protocol.ts';
+import { rememberLast } from './remember.ts';
+import { createRenderer, noPrefix, type Renderer } from './renderer.ts';
+import { isReproducible } from './reproducibility.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+
+/** An open model that does work. It lives in a process of its own; `child.ts` is the door. */
+export interface Host {
+  readonly engine: Engine;
+  readonly notices: readonly Notice[];
+  do(work: Work, attention: Attention): Promise<WorkResult>;
+}
+
+/** What is between a work and its host: `signal` drops it, `onStart` tells when it may begin to do harm. */
+export interface Attention {
+  readonly signal: AbortSignal;
+  onStart(): void;
+}
+
+export interface HostEvents {
+  onProgress(): void;
+  onBroken(error: unknown): void;
+}
+
+interface Parts {
+  readonly engine: Omit<Engine, 'reproducible'>;
+  readonly vocabularySize: number;
+  readonly renderer: Renderer;
+  readonly scheduler: Scheduler;
+  requireGrammar(text: string): void;
+  readonly onProgress: () => void;
+}
+
+export async function openHost(order: OpenOrder, log: LogLines, events: HostEvents): Promise<Host> {
+  const { llama, model, engine, notices } = await openModel(order, log, events.onProgress);
+  const renderer = createRenderer(model);
+  const grammars = createGrammars(llama, model);
+  const contexts = createContexts({ model, layout: engine, scratch: order.scratch, grammar: grammars.get }, log);
+  const scheduler = createScheduler({ contextFor: contexts.get, ...events });
+  const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
+  const parts: Parts = {
+    engine,
+    vocabularySize,
+    renderer,
+    scheduler,
+    requireGrammar: grammars.require,
+    onProgress: events.onProgress,
+  };
+  const reproducible = carriedOver(engine, order.earlier) ?? ((await isReproducible(parts)) ? 'bytes' : 'replay');
+  return { engine: { ...engine, reproducible }, notices: [...notices, ...renderer.notices], do: workOn(parts) };
+}
+
+/** An engine that is the same as at an earlier opening need not be probed again. */
+function carriedOver(engine: Omit<Engine, 'reproducible'>, earlier: Engine | null): Engine['reproducible'] | null {
+  if (!earlier) return null;
+  const { reproducible, ...rest } = earlier;
+  return JSON.stringify(Object.entries(rest).sort()) === JSON.stringify(Object.entries(engine).sort())
+    ? reproducible
+    : null;
+}
+
+function workOn(parts: Parts): Host['do'] {
+  const generate = generator(parts);
+  return async (work, attention) => {
+    switch (work.kind) {
+      case 'generate':
+        return { kind: 'generate', response: await generate(work.request, work.adapter, attention) };
+      case 'encode':
+        return { kind: 'encode', rows: await encode(parts, work.rows, attention) };
+      case 'log-probabilities':
+        return { kind: 'log-probabilities', distributions: await measureAll(parts, work, attention) };
+    }
+  };
+}
+
+function generator({ engine, renderer, scheduler, requireGrammar }: Parts) {
+  const { vocabulary } = renderer;
+  const compile = rememberLast(64, (plan: LmRequest['answer']) => compilePlan(plan, vocabulary));
+  // The library keeps the last cell free.
+  const capacity = engine.contextTokens - 1;
+  return async (request: LmRequest, adapter: AdapterFile | null, attention: Attention): Promise<LmResponse> => {
+    const plan = compile(request.answer);
+    for (const part of plan) if (part.type === 'value' && part.grammar !== null) requireGrammar(part.grammar);
+    const { ids, prefix: declared } = renderer.prompt(request.prompt);
+    // A prompt that does not fit has no business in a slot; its answer is a failure that needs no pass.
+    const prefix = ids.length <= capacity ? declared : noPrefix;
+    const task = {
+      plan,
+      promptIds: ids,
+      cachedIds: prefix.ids.length,
+      sampling: request.sampling,
+      capacity,
+      vocabulary,
+    };
+    return scheduler.run({ adapter, prefix, steps: () => answer(task), ...attention });
+  };
+}
+
+async function encode(
+  { renderer, onProgress }: Parts,
+  rows: readonly TextRow[],
+  { signal, onStart }: Attention,
+): Promise<TokenRow[]> {
+  onStart();
+  const encoded: TokenRow[] = [];
+  for (const [index, row] of rows.entries()) {
+    encoded.push(renderer.row(row));
+    if (index % 64 !== 63) continue;
+    // Tokenizing is synchronous: let the running answers and a drop through.
+    await nextTurn();
+    signal.throwIfAborted();
+    onProgress();
+  }
+  return encoded;
+}
+
+interface Measurement {
+  readonly probes: readonly Probe[];
+  readonly adapter: AdapterFile | null;
+}
+
+async function measureAll(
+  parts: Parts,
+  { probes, adapter }: Measurement,
+  attention: Attention,
+): Promise<Float32Array[]> {
+  const { engine, scheduler, vocabularySize } = parts;
+  for (const probe of probes) requireValidProbe(probe, vocabularySize, engine.contextTokens - 1);
+  const distributions: Float32Array[] = [];
+  for (const probe of probes) {
+    const steps = () => measureProbe(probe, engine.batchTokens);
+    distributions.push(...(await scheduler.run({ adapter, prefix: noPrefix, steps, ...attention })));
+  }
+  return distributions;
+}

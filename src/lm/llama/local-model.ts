@@ -1,0 +1,173 @@
+import { availableParallelism } from 'node:os';
+import { InputError, WorldError } from '../../core/errors.ts';
+import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse } from '../../core/lm.ts';
+import type { Notice } from '../../core/notice.ts';
+import { readModelFile } from './base-model.ts';
+import { sha256OfFile } from './file-digest.ts';
+import type { DeviceChoice, LayoutWishes, WorkResult } from './protocol.ts';
+import { HostKiller, type Supervisor, supervise } from './supervisor.ts';
+
+export interface LocalModelOptions {
+  /** Path of a GGUF file with a chat template. */
+  readonly gguf: string;
+  /** `auto` (default): a GPU when there is one and it works, else the CPU. A device that is named is used or refused, never replaced. */
+  readonly device?: DeviceChoice;
+  /** Default: the cores that are free at the first opening. */
+  readonly threads?: number;
+  /** How many answers are computed at once. Default: 8 on a CPU, what fits on a GPU. */
+  readonly sequences?: number;
+  /** Tokens of a prompt evaluated in one pass. Default: 512. */
+  readonly batchTokens?: number;
+  /** Tokens of prompt and answer together. Default: what the model was trained on, at most 2048. */
+  readonly contextTokens?: number;
+  /** The engine of an earlier opening, whose layout is reused exactly; the sizes above are ignored then. */
+  readonly layout?: Engine;
+}
+
+/** A model file on this machine, run by llama.cpp in a process of its own. */
+export interface LocalModel extends LanguageModel, AsyncDisposable {
+  /** What the user should know about how the model runs; complete once it was opened. */
+  readonly notices: readonly Notice[];
+}
+
+/**
+ * Checks a GGUF file and gives the model in it. Throws an InputError for a file that cannot be a model. Native code is loaded at the
+ * first use, in a child process that is opened again by the next use after `release()` or its death.
+ */
+export const localModel = (options: LocalModelOptions): Promise<LocalModel> =>
+  localModelWith(options, { entry: childEntry, patienceMs: 120_000 });
+
+const childEntry = new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url);
+
+/** What tests replace: the program that is started as the host, and how long it may be silent. */
+export interface HostSettings {
+  readonly entry: URL;
+  readonly patienceMs: number;
+}
+
+export async function localModelWith(options: LocalModelOptions, settings: HostSettings): Promise<LocalModel> {
+  const { gguf, device = 'auto', layout: earlier = null, ...wishes } = options;
+  requireSizes(wishes);
+  const { base, hasChatTemplate } = await readModelFile(gguf);
+  if (!hasChatTemplate)
+    throw new InputError(
+      'no-chat-template',
+      [`The model file "${base.path}" has no chat template, so there is no telling how to talk to it.`],
+      'Take the instruction-tuned ("Instruct", "it", "Chat") file of this model.',
+    );
+  const host = supervise({
+    ...settings,
+    order: { gguf: base.path, device, wishes, earlier },
+    beforeOpening: async () => {
+      if ((await sha256OfFile(base.path)) !== base.sha256)
+        throw new WorldError(
+          'model-changed',
+          `The model file "${base.path}" is not the one that was checked (sha256 ${base.sha256}).`,
+          'Put the file back, or start again with the new one.',
+        );
+    },
+  });
+  const { release } = host;
+  return {
+    base,
+    get notices() {
+      return [...threadNotices(earlier), ...host.notices()];
+    },
+    engine: host.engine,
+    async generate(request, { adapter, signal }) {
+      await requireWeights(request, base, adapter);
+      return generate(host, request, adapter, signal);
+    },
+    async encode(rows) {
+      const result = await host.do({ kind: 'encode', rows }).catch(rethrown);
+      if (result.kind !== 'encode') throw unexpected(result);
+      return [...result.rows];
+    },
+    async logProbabilities(probes, adapter) {
+      await requireContent(adapter);
+      const result = await host.do({ kind: 'log-probabilities', probes, adapter }).catch(rethrown);
+      if (result.kind !== 'log-probabilities') throw unexpected(result);
+      return [...result.distributions];
+    },
+    release,
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+async function generate(
+  host: Supervisor,
+  request: LmRequest,
+  adapter: AdapterFile | null,
+  signal?: AbortSignal,
+): Promise<LmResponse> {
+  try {
+    const result = await host.do({ kind: 'generate', request, adapter }, signal);
+    if (result.kind !== 'generate') throw unexpected(result);
+    return result.response;
+  } catch (error) {
+    if (!(error instanceof HostKiller)) throw error;
+    const { kind, message } = error.death;
+    return {
+      failure: {
+        kind,
+        message: `This request brought the model host down three times, the last time alone. ${message}`,
+      },
+      usage: { prompt: 0, cachedPrompt: 0, completion: 0 },
+    };
+  }
+}
+
+/** Only an answer can fail as one example; encoding and measuring that bring the host down are a broken world. */
+function rethrown(error: unknown): never {
+  if (!(error instanceof HostKiller)) throw error;
+  throw new WorldError(
+    'host-died',
+    `The model host died three times over the same work. ${error.message}`,
+    'Check memory and the model file, then run again.',
+  );
+}
+
+const unexpected = (result: WorkResult): TypeError => new TypeError(`The host answered other work: ${result.kind}`);
+
+function requireSizes(wishes: LayoutWishes): void {
+  const mistakes = Object.entries(wishes).flatMap(([name, value]) => {
+    const most = name === 'threads' ? availableParallelism() : name === 'sequences' ? 256 : 2 ** 20;
+    const valid = Number.isInteger(value) && value >= 1 && value <= most;
+    return valid ? [] : [`"${name}" is ${value}; it must be a whole number from 1 to ${most}.`];
+  });
+  if (mistakes.length > 0)
+    throw new InputError('layout-invalid', mistakes, 'Leave an option out to have it chosen for this machine.');
+}
+
+function threadNotices(earlier: Engine | null): Notice[] {
+  const cores = availableParallelism();
+  if (!earlier || earlier.threads <= cores) return [];
+  const message = `The run was started with ${earlier.threads} threads and this machine has ${cores} cores: the same answers come, but very slowly.`;
+  return [{ code: 'more-threads-than-cores', message }];
+}
+
+/** An id in a request must be the weights that answer it: a mistake here would be remembered under the wrong name. */
+async function requireWeights({ model }: LmRequest, base: BaseModel, adapter: AdapterFile | null): Promise<void> {
+  if (model.base !== base.sha256) throw new TypeError(`The request is for base ${model.base}, this is ${base.sha256}`);
+  if (model.adapter !== (adapter?.sha256 ?? null))
+    throw new TypeError(`The request is for adapter ${model.adapter}, the file given is ${adapter?.sha256 ?? 'none'}`);
+  await requireContent(adapter);
+}
+
+async function requireContent(adapter: AdapterFile | null): Promise<void> {
+  if (!adapter) return;
+  const found = await sha256OfFile(adapter.path).catch((cause: unknown) => {
+    throw new WorldError(
+      'adapter-missing',
+      `The adapter "${adapter.path}" cannot be read.`,
+      'Run again: a training whose adapter is gone is repeated.',
+      { cause },
+    );
+  });
+  if (found !== adapter.sha256)
+    throw new WorldError(
+      'adapter-changed',
+      `The adapter "${adapter.path}" has the sha256 ${found}, not ${adapter.sha256}.`,
+      'Put the file back, or remove it and run again: the training is repeated then.',
+    );
+}

@@ -1,0 +1,70 @@
+import type { AdapterFile, Engine, LmRequest, LmResponse, Probe, TextRow, TokenRow } from '../../core/lm.ts';
+import type { Notice } from '../../core/notice.ts';
+
+export type DeviceChoice = 'auto' | 'cpu' | 'cuda' | 'metal';
+
+/** What stays the same from one opening to the next, whatever the machine offers then. */
+export type Layout = Pick<Engine, 'device' | 'threads' | 'sequences' | 'batchTokens' | 'contextTokens'>;
+
+/** Sizes the user fixed; the host chooses the others. */
+export type LayoutWishes = Partial<Omit<Layout, 'device'>>;
+
+export interface OpenOrder {
+  readonly gguf: string;
+  readonly device: DeviceChoice;
+  readonly wishes: LayoutWishes;
+  /** The engine of an earlier opening: its layout is taken over, and its `reproducible` when nothing else differs. */
+  readonly earlier: Engine | null;
+  /** A folder of the host's own, removed by the parent after the host's end. */
+  readonly scratch: string;
+}
+
+export type Work =
+  | { readonly kind: 'generate'; readonly request: LmRequest; readonly adapter: AdapterFile | null }
+  | { readonly kind: 'encode'; readonly rows: readonly TextRow[] }
+  | { readonly kind: 'log-probabilities'; readonly probes: readonly Probe[]; readonly adapter: AdapterFile | null };
+
+export type WorkResult =
+  | { readonly kind: 'generate'; readonly response: LmResponse }
+  | { readonly kind: 'encode'; readonly rows: readonly TokenRow[] }
+  | { readonly kind: 'log-probabilities'; readonly distributions: readonly Float32Array[] };
+
+/** An error that crosses the process border: `input` and `world` become the classes of core/errors, `defect` an Error. */
+export interface CrossingError {
+  readonly kind: 'input' | 'world' | 'defect';
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export type ToHost =
+  | { readonly type: 'open'; readonly order: OpenOrder }
+  | { readonly type: 'work'; readonly id: number; readonly work: Work }
+  | { readonly type: 'drop'; readonly id: number };
+
+export type FromHost =
+  | { readonly type: 'opened'; readonly engine: Engine; readonly notices: readonly Notice[] }
+  | { readonly type: 'not-opened'; readonly error: CrossingError }
+  /** Something was computed since the last sign of life. */
+  | { readonly type: 'progress' }
+  /** From here on this work may be what brings the host down. */
+  | { readonly type: 'started'; readonly id: number }
+  | { readonly type: 'done'; readonly id: number; readonly result: WorkResult }
+  | { readonly type: 'failed'; readonly id: number; readonly error: CrossingError }
+  /** The host cannot go on and ends itself. */
+  | { readonly type: 'broken'; readonly message: string };
+
+const types: ReadonlySet<unknown> = new Set([
+  'opened',
+  'not-opened',
+  'progress',
+  'started',
+  'done',
+  'failed',
+  'broken',
+] satisfies FromHost['type'][]);
+
+/** Anything else on the channel means that the process is not our host any more. */
+export function isFromHost(message: unknown): message is FromHost {
+  return typeof message === 'object' && message !== null && 'type' in message && types.has(message.type);
+}

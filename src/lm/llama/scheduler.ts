@@ -1,0 +1,188 @@
+import type { AdapterFile } from '../../core/lm.ts';
+import type { Step, StepResult, Steps } from './answer.ts';
+import type { Slot, WeightsContext } from './context.ts';
+import { createQueue, type Group } from './queue.ts';
+import type { Prefix } from './renderer.ts';
+
+/** Work for a slot: it is put behind its prefix and then asks for one forward pass after the other. */
+export interface Job<Result> {
+  readonly adapter: AdapterFile | null;
+  readonly prefix: Prefix;
+  readonly signal: AbortSignal;
+  steps(): Steps<Result>;
+  onStart(): void;
+}
+
+export interface Scheduler {
+  /** Rejects with the signal's reason when the job is dropped; throws never for reasons of the job's company. */
+  run<Result>(job: Job<Result>): Promise<Result>;
+}
+
+export interface SchedulerOptions {
+  /** The slots for these weights; may dispose others that are not in use. */
+  contextFor(adapter: AdapterFile | null): Promise<WeightsContext>;
+  onProgress(): void;
+  /** Something native failed: every cache is suspect and the process should end. */
+  onBroken(error: unknown): void;
+}
+
+/** A job on its way, its result type hidden inside. */
+interface Ticket {
+  readonly adapter: AdapterFile | null;
+  readonly prefix: Prefix;
+  readonly signal: AbortSignal;
+  start(): Row;
+  fail(error: unknown): void;
+}
+
+/** A job in a slot. `step` is the forward pass it waits for; null when it has ended. */
+interface Row {
+  readonly step: Step | null;
+  advance(result: StepResult): void;
+  fail(error: unknown): void;
+}
+
+/**
+ * Works in rounds, so that no answer depends on its company: slots are filled and cut back while nothing runs; every prompt is evaluated
+ * alone; then all rows that need a single token go forward together, in slot order.
+ */
+export function createScheduler({ contextFor, onProgress, onBroken }: SchedulerOptions): Scheduler {
+  const queue = createQueue<Ticket>();
+  const running = new Map<Slot, { readonly row: Row; readonly signal: AbortSignal }>();
+  let current: { readonly adapter: string | null; readonly context: WeightsContext } | null = null;
+  let busy = false;
+
+  async function serve(): Promise<void> {
+    if (busy) return;
+    busy = true;
+    try {
+      while (queue.size() > 0 || running.size > 0) {
+        await admit();
+        await passAlone();
+        await passTogether();
+      }
+    } catch (error) {
+      onBroken(error);
+    } finally {
+      busy = false;
+    }
+  }
+
+  async function admit(): Promise<void> {
+    for (;;) {
+      const group = queue.turn();
+      if (!group || !(await switchTo(group))) return;
+      const slot = freeSlot(group.prefix);
+      if (!slot) return;
+      const ticket = queue.take();
+      if (ticket.signal.aborted) ticket.fail(ticket.signal.reason);
+      else await seat(ticket, slot);
+    }
+  }
+
+  /** Batches of different weights do not run at once: the slots have to be empty before they are changed. */
+  async function switchTo(group: Group<Ticket>): Promise<boolean> {
+    const adapter = group.adapter?.sha256 ?? null;
+    if (current && current.adapter === adapter) return true;
+    if (running.size > 0) return false;
+    try {
+      current = { adapter, context: await contextFor(group.adapter) };
+      return true;
+    } catch (error) {
+      for (const ticket of queue.dropTurn()) ticket.fail(error);
+      return false;
+    }
+  }
+
+  function freeSlot(prefix: Prefix): Slot | undefined {
+    const free = current!.context.slots.filter((slot) => !running.has(slot));
+    return (
+      free.find(({ holds }) => holds === prefix.key) ?? free.find(({ holds }) => holds === null) ?? leastRecent(free)
+    );
+  }
+
+  const uses = new Map<Slot, number>();
+  let clock = 0;
+  const leastRecent = (slots: readonly Slot[]): Slot | undefined =>
+    [...slots].sort((a, b) => (uses.get(a) ?? 0) - (uses.get(b) ?? 0))[0];
+
+  async function seat(ticket: Ticket, slot: Slot): Promise<void> {
+    uses.set(slot, ++clock);
+    current!.context.expect(1);
+    await slot.prepare(ticket.prefix);
+    running.set(slot, { row: ticket.start(), signal: ticket.signal });
+    await dismiss(slot);
+  }
+
+  async function passAlone(): Promise<void> {
+    for (const [slot, { row }] of [...running]) {
+      if (!row.step || row.step.tokens.length === 1) continue;
+      current!.context.expect(1);
+      row.advance(await slot.perform(row.step));
+      onProgress();
+      await dismiss(slot);
+    }
+  }
+
+  async function passTogether(): Promise<void> {
+    const rows = [...running].filter(([, { row }]) => row.step?.tokens.length === 1);
+    if (rows.length === 0) return;
+    current!.context.expect(rows.length);
+    const results = await Promise.all(rows.map(([slot, { row }]) => slot.perform(row.step!)));
+    onProgress();
+    for (const [index, [slot, { row }]] of rows.entries()) {
+      row.advance(results[index]!);
+      await dismiss(slot);
+    }
+  }
+
+  /** Frees the slot when its row has ended or is not wanted any more. */
+  async function dismiss(slot: Slot): Promise<void> {
+    const { row, signal } = running.get(slot)!;
+    if (row.step && !signal.aborted) return;
+    if (row.step) row.fail(signal.reason);
+    running.delete(slot);
+    await slot.settle();
+  }
+
+  return {
+    run: (job) =>
+      new Promise((resolve, reject) => {
+        queue.add(ticketFor(job, resolve, reject));
+        void serve();
+      }),
+  };
+}
+
+function ticketFor<Result>(
+  job: Job<Result>,
+  resolve: (result: Result) => void,
+  reject: (error: unknown) => void,
+): Ticket {
+  const { adapter, prefix, signal } = job;
+  return { adapter, prefix, signal, fail: reject, start: () => startRow(job, resolve, reject) };
+}
+
+function startRow<Result>(job: Job<Result>, resolve: (result: Result) => void, reject: (error: unknown) => void): Row {
+  job.onStart();
+  const steps = job.steps();
+  let step: Step | null = null;
+  const go = (move: () => IteratorResult<Step, Result>) => {
+    step = null;
+    try {
+      const { done, value } = move();
+      if (done) resolve(value);
+      else step = value;
+    } catch (error) {
+      reject(error);
+    }
+  };
+  go(() => steps.next());
+  return {
+    get step() {
+      return step;
+    },
+    advance: (result) => go(() => steps.next(result)),
+    fail: reject,
+  };
+}

@@ -1,0 +1,27 @@
+import { type Candidate, predictorState } from '../core/candidate.ts';
+import { renderPrompt } from '../core/chat-format.ts';
+import { shortId } from '../core/json.ts';
+import type { SignatureFields } from '../core/signature.ts';
+
+/** The messages that a candidate sends, exactly, with {field} where the inputs go. */
+export function promptText(predictors: { readonly [name: string]: SignatureFields }, candidate: Candidate): string {
+  return Object.entries(predictors)
+    .map(([name, signature]) => {
+      const state = predictorState(candidate, name);
+      const placeholders = Object.fromEntries(signature.inputFields.map((field) => [field.name, `{${field.name}}`]));
+      const { system, turns, user } = renderPrompt(signature, state, placeholders);
+      const { base, adapter } = state.model;
+      return [
+        `predictor ${name} (${state.chatFormat}, ${state.decoding}, ${state.demos.length} demos, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
+        ...message('system', system),
+        ...turns.flatMap((turn) => [...message('user', turn.user), ...message('assistant', turn.assistant)]),
+        ...message('user', user),
+      ].join('\n');
+    })
+    .join('\n\n');
+}
+
+const message = (role: string, text: string): string[] => [
+  `  ${role}:`,
+  ...text.split('\n').map((line) => `    ${line}`),
+];

@@ -1,0 +1,89 @@
+import { StepError } from '../core/errors.ts';
+import type { BaseModel, Probe, TokenRow } from '../core/lm.ts';
+import type { Parity } from '../core/trainer.ts';
+
+/** Positions that a parity figure is averaged over at least: single prompts scatter by a factor of two. */
+export const leastPositions = 40;
+
+/** Next-token distributions of the runtime against the trainer's, position by position: KL(runtime || trainer) in nats. */
+export function parityOf(runtime: readonly Float32Array[], trainer: readonly Float32Array[]): Parity {
+  if (runtime.length !== trainer.length || runtime.length === 0) {
+    throw new TypeError(`Distributions to compare: ${runtime.length} of the runtime, ${trainer.length} of the trainer`);
+  }
+  const divergences = runtime.map((distribution, index) => divergence(distribution, trainer[index]!));
+  const meanKl = divergences.reduce((sum, kl) => sum + kl, 0) / divergences.length;
+  // Five digits: what is left varies with nothing that matters, and the figure is part of an event.
+  return {
+    positions: divergences.length,
+    meanKl: Number(meanKl.toPrecision(5)),
+    worstKl: Number(Math.max(...divergences).toPrecision(5)),
+  };
+}
+
+function divergence(p: Float32Array, q: Float32Array): number {
+  if (p.length !== q.length) throw new TypeError(`Vocabularies of ${p.length} and ${q.length} tokens`);
+  let sum = 0;
+  for (let token = 0; token < p.length; token++) {
+    const weight = Math.exp(p[token]!);
+    if (weight > 1e-12) sum += weight * (p[token]! - q[token]!);
+  }
+  return sum;
+}
+
+/**
+ * Mean KL that a right import or adapter stays under: llama.cpp rounds activations to 8 bits on quantised bases (a real 135M model has
+ * 3e-3 to 6e-3 there and 1e-4 on F16), while unpermuted q/k rows are at 3.9e-2 and half an alpha at 8e-1.
+ */
+export const parityBound = ({ fileType }: Pick<BaseModel, 'fileType'>): number =>
+  /^(B?F16|F32)$/i.test(fileType) ? 1e-3 : 1.5e-2;
+
+export function requireParity(gate: string, parity: Parity, base: BaseModel): void {
+  const bound = parityBound(base);
+  if (parity.positions >= leastPositions && parity.meanKl <= bound) return;
+  const fact =
+    parity.positions < leastPositions
+      ? `compared at ${parity.positions} positions only, ${leastPositions} are needed`
+      : `mean KL ${parity.meanKl} over ${parity.positions} positions, at most ${bound} is right for a ${base.fileType} file`;
+  throw new StepError(
+    `gate-${gate}`,
+    `The ${gate} gate refused: runtime and trainer disagree about the ${gate === 'base' ? `weights of "${base.name}"` : 'trained adapter'} (${fact}).`,
+    gate === 'base'
+      ? `Architecture "${base.architecture}" cannot be imported faithfully yet: prompt steps still work ("p"), weight steps need another base.`
+      : 'The adapter was kept in the store for inspection and is not served. Run again with another seed; if it repeats, report it with the run id.',
+  );
+}
+
+/** An adapter that does nothing has perfect parity: how far it moves the runtime must be what it moves the trainer, within 10 %. */
+export function requireEffect(runtime: Parity, trainer: Parity): void {
+  if (Math.abs(runtime.meanKl - trainer.meanKl) <= Math.max(0.1 * trainer.meanKl, 2e-2)) return;
+  throw new StepError(
+    'gate-effect',
+    `The effect gate refused: the adapter moves the runtime by a mean KL of ${runtime.meanKl}, but the trainer by ${trainer.meanKl}.`,
+    'The runtime does not apply the whole adapter. It was kept in the store for inspection and is not served.',
+  );
+}
+
+/**
+ * Where to compare: six rows with eight places each, the last ones among them, and one long text, since errors of position grow with it.
+ */
+export function probesOf(rows: readonly TokenRow[], contextTokens: number): Probe[] {
+  const whole = rows.map(({ promptIds, completionIds }) => [...promptIds, ...completionIds]);
+  const chosen = Array.from(
+    { length: Math.min(6, whole.length) },
+    (_, index) => whole[Math.floor((index * whole.length) / Math.min(6, whole.length))]!,
+  );
+  const places = Math.max(8, Math.ceil(leastPositions / chosen.length));
+  const long = whole.flat().slice(0, Math.min(1000, contextTokens - 1));
+  return [
+    ...chosen.map((ids) => ({ ids, positions: spread(ids.length, places) })),
+    { ids: long, positions: spread(long.length, 8) },
+  ];
+}
+
+/** Up to `count` places, evenly over the last three quarters of a text. */
+function spread(length: number, count: number): number[] {
+  const first = Math.floor(length / 4);
+  const step = Math.max(1, (length - 1 - first) / Math.max(1, count - 1));
+  const places = Array.from({ length: count }, (_, index) => Math.min(length - 1, Math.round(first + index * step)));
+  return [...new Set(places)];
+}

@@ -1,0 +1,148 @@
+import { type Candidate, candidateId, mapPredictors } from '../core/candidate.ts';
+import { BetterTogetherError, InputError, Interrupted, StepError } from '../core/errors.ts';
+import { contentId, type Json } from '../core/json.ts';
+import type { Optimized, Optimizer, OptimizerContext } from '../core/optimizer.ts';
+import { seededRng } from '../core/rng.ts';
+import { strategyText } from '../core/strategy.ts';
+import type { RunSummary } from '../core/summary.ts';
+import { describeExperiment, type Experiment, splitId } from './experiment.ts';
+import { measure } from './measure.ts';
+import { contextFor } from './step-context.ts';
+import { type Measured, type StrategyResults, summarize } from './summary.ts';
+import { openWorld, type RunPorts, type World } from './world.ts';
+
+export const runId = (experiment: Experiment): string => contentId(describeExperiment(experiment));
+
+/**
+ * Applies a strategy. Running again is resuming: every model call and training that was made before is remembered, so that the run comes to
+ * where it was without asking anybody, and a finished run returns what it ended with.
+ */
+export async function execute(experiment: Experiment, ports: RunPorts): Promise<RunSummary> {
+  const { store } = ports;
+  const id = runId(experiment);
+  store.addRun({ id, experiment: describeExperiment(experiment) });
+  const finished = store.summary(id);
+  // `as`: written below.
+  if (finished !== undefined) return finished as unknown as RunSummary;
+  const letGo = store.holdRun(id);
+  try {
+    const start = store.addStart(id);
+    try {
+      const world = openWorld(experiment, ports, id, start);
+      const results = await applyStrategy(world);
+      store.endStart(id, start, 'done');
+      const summary = await summarize(world, results);
+      // `as`: a summary is plain data.
+      store.addSummary(id, summary as unknown as Json);
+      return summary;
+    } catch (error) {
+      store.endStart(id, start, error instanceof BetterTogetherError ? error.code : 'crashed');
+      throw error;
+    }
+  } finally {
+    letGo();
+  }
+}
+
+async function applyStrategy(world: World): Promise<StrategyResults> {
+  const { experiment, recorder } = world;
+  const { splits, strategy, seed, settings } = experiment;
+  recorder.record({
+    type: 'run-start',
+    seed,
+    strategy: strategyText(strategy),
+    splits: { train: splitId(splits.train), val: splitId(splits.val), test: splitId(splits.test) },
+  });
+  for (const notice of experiment.notices) recorder.record({ type: 'notice', notice });
+
+  const candidates: Measured[] = [await validate(world, 0, '', experiment.initial)];
+  let train = splits.train;
+  let failedSteps = 0;
+  const taken: string[] = [];
+  for (const [index, key] of strategy.entries()) {
+    const step = index + 1;
+    const rng = seededRng(seed).fork(`step-${step}/${key}`);
+    if (settings.shuffleTrainsetBetweenSteps) train = rng.fork('train-order').shuffle(train);
+    const optimizer = experiment.optimizers[key]!;
+    const parent = parentOf(candidates, optimizer, experiment);
+    recorder.record({ type: 'step-start', step, key, optimizer: optimizer.name, from: candidateId(parent) });
+    try {
+      const context = contextFor(world, step, key, train, rng);
+      const { candidate } = await world.memory.budgeted(() => optimize(optimizer, parent, context));
+      taken.push(key);
+      const measured = await validate(world, step, strategyText(taken), candidate);
+      candidates.push(measured);
+      recorder.record({
+        type: 'step-end',
+        step,
+        key,
+        strategy: measured.strategy,
+        to: candidateId(candidate),
+        val: measured.val?.mean ?? null,
+      });
+    } catch (error) {
+      if (!(error instanceof StepError || error instanceof InputError)) throw error;
+      failedSteps++;
+      recorder.record({ type: 'step-failed', step, key, code: error.code, message: `${error.message} ${error.hint}` });
+      if (settings.onStepError === 'stop') break;
+    }
+  }
+  const chosen = choose(candidates);
+  recorder.record({ type: 'chosen', strategy: chosen.strategy, candidate: candidateId(chosen.candidate) });
+  const tested = await openTest(world, candidates, chosen);
+  recorder.record({ type: 'run-end' });
+  const pick = tested.find(
+    ({ strategy: path, candidate }) => path === chosen.strategy && candidate === chosen.candidate,
+  );
+  return { candidates: tested, chosen: pick ?? chosen, failedSteps, digest: recorder.digest() };
+}
+
+/** An optimizer returns a candidate; what it returns is what the user's run goes on with, so it must be a real one. */
+async function optimize(optimizer: Optimizer, parent: Candidate, context: OptimizerContext): Promise<Optimized> {
+  const optimized = await optimizer.optimize(parent, context);
+  if (context.signal.aborted) throw new Interrupted();
+  return optimized;
+}
+
+/** Where a step starts. Without a validation score the latest is all one can say. */
+function parentOf(candidates: readonly Measured[], optimizer: Optimizer, { settings, initial }: Experiment): Candidate {
+  const latest = candidates.at(-1)!;
+  const best = candidates.reduce((a, b) => ((b.val?.mean ?? 0) >= (a.val?.mean ?? 0) ? b : a));
+  const { candidate } = settings.stepStart === 'best' && latest.val ? best : latest;
+  if (optimizer.kind === 'weights' || settings.promptStart === 'current') return candidate;
+  return mapPredictors(candidate, (state, name) => {
+    const { instructions, demos } = initial.predictors[name] ?? state;
+    return { ...state, instructions, demos };
+  });
+}
+
+/** The best on val, ties to the earlier; without a val split the latest. */
+function choose(candidates: readonly Measured[]): Measured {
+  if (!candidates[0]?.val) return candidates.at(-1)!;
+  return candidates.reduce((a, b) => ((b.val?.mean ?? 0) > (a.val?.mean ?? 0) ? b : a));
+}
+
+async function validate(world: World, step: number, strategy: string, candidate: Candidate): Promise<Measured> {
+  const { val } = world.experiment.splits;
+  const what = strategy === '' ? 'baseline' : strategy;
+  const evaluation =
+    val.length === 0 ? null : await measure(world, { step, what, split: 'val', candidate, examples: val });
+  return { strategy, candidate, val: evaluation, test: null };
+}
+
+/** The sealed split is opened here and nowhere else, once, after the choice has been recorded. */
+async function openTest(world: World, candidates: readonly Measured[], chosen: Measured): Promise<Measured[]> {
+  const { splits, settings } = world.experiment;
+  if (splits.test.length === 0) return [...candidates];
+  const step = world.experiment.strategy.length + 1;
+  const results: Measured[] = [];
+  for (const [index, measured] of candidates.entries()) {
+    const isWanted = index === 0 || measured === chosen || settings.openTest === 'all';
+    const what = `sealed test: ${measured.strategy === '' ? 'baseline' : measured.strategy}`;
+    const test = isWanted
+      ? await measure(world, { step, what, split: 'test', candidate: measured.candidate, examples: splits.test })
+      : null;
+    results.push({ ...measured, test });
+  }
+  return results;
+}

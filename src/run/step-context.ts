@@ -1,0 +1,86 @@
+import { candidateId } from '../core/candidate.ts';
+import { StepError } from '../core/errors.ts';
+import type { Example } from '../core/example.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
+import type { Rng } from '../core/rng.ts';
+import { measure } from './measure.ts';
+import { trainAdapter } from './weight-step.ts';
+import type { World } from './world.ts';
+
+/** What the optimizer of one step sees of the run. */
+export function contextFor(
+  world: World,
+  step: number,
+  key: string,
+  shuffled: readonly Example[],
+  rng: Rng,
+): OptimizerContext {
+  const { experiment, ports, memory, recorder } = world;
+  const overrides = experiment.overrides[key] ?? {};
+  const train = overrides.train ?? shuffled;
+  const val = overrides.val ?? experiment.splits.val;
+  const valIds = new Set(val.map(({ id }) => id));
+  const model = (base: string) => {
+    const found = experiment.models.get(base);
+    if (!found) throw new TypeError(`No model ${base} was given to this run`);
+    return found;
+  };
+  let label = 'candidate';
+  return {
+    structure: experiment.structure,
+    train,
+    val,
+    teachers: overrides.teachers ?? experiment.teachers,
+    rng,
+    signal: ports.signal,
+    callsLeft: memory.callsLeft,
+    evaluate(candidate, examples, options) {
+      const split = examples.length > 0 && examples.every(({ id }) => valIds.has(id)) ? 'val' : 'train';
+      return measure(
+        world,
+        { step, what: split === 'val' ? label : 'train examples', split, candidate, examples },
+        options,
+      );
+    },
+    propose(candidate, parents, note) {
+      label = note;
+      recorder.record({
+        type: 'candidate-proposed',
+        step,
+        id: candidateId(candidate),
+        candidate,
+        parents: parents.map(candidateId),
+        note,
+      });
+    },
+    async countTokens(base, rows) {
+      const encoded = await model(base).encode(rows);
+      return encoded.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length);
+    },
+    base: (sha256) => model(sha256).base,
+    contextTokens: async (base) => (await world.engineOf(base)).contextTokens,
+    async fit(order) {
+      if (!ports.trainer)
+        throw new StepError(
+          'no-trainer',
+          'This run has no trainer.',
+          'Give one: trainer: pythonTrainer(), or leave out the weight steps.',
+        );
+      await world.engineOf(order.base);
+      return trainAdapter(order, {
+        store: ports.store,
+        trainer: ports.trainer,
+        model: model(order.base),
+        releaseModels: async () => {
+          for (const open of experiment.models.values()) await open.release();
+        },
+        step,
+        signal: ports.signal,
+        record: recorder.record,
+        onPhase: (phase) => ports.show({ type: 'progress', progress: { type: 'phase', phase } }),
+        onProgress: (progress) => ports.show({ type: 'progress', progress: { type: 'training', ...progress } }),
+      });
+    },
+    notice: (notice) => recorder.record({ type: 'notice', notice }),
+  };
+}

@@ -1,0 +1,64 @@
+import type { Candidate } from '../core/candidate.ts';
+import type { Evaluation } from '../core/metric.ts';
+import { strategyText } from '../core/strategy.ts';
+import type { CandidateSummary, RunSummary } from '../core/summary.ts';
+import { scoreInterval } from '../evaluate/statistics.ts';
+import type { World } from './world.ts';
+
+/** A candidate of the strategy with what was measured of it. */
+export interface Measured {
+  /** The steps that led to it; empty for the baseline. */
+  readonly strategy: string;
+  readonly candidate: Candidate;
+  readonly val: Evaluation | null;
+  readonly test: Evaluation | null;
+}
+
+/** What a strategy came to. `candidates` are in the order of the steps, the baseline first. */
+export interface StrategyResults {
+  readonly candidates: readonly Measured[];
+  readonly chosen: Measured;
+  readonly failedSteps: number;
+  readonly digest: string;
+}
+
+export async function summarize(
+  world: World,
+  { candidates, chosen, failedSteps, digest }: StrategyResults,
+): Promise<RunSummary> {
+  const { id, experiment, ports, memory } = world;
+  const { store } = ports;
+  const totals = store.callTotals(id);
+  const { requested, shared } = memory.counts();
+  const starts = store.starts(id);
+  const engines = await Promise.all([...experiment.models.keys()].map(world.engineOf));
+  return {
+    run: id,
+    digest,
+    seed: experiment.seed,
+    strategy: strategyText(experiment.strategy),
+    candidates: candidates.map(summaryOf),
+    chosen: { strategy: chosen.strategy, candidate: chosen.candidate },
+    flagCompilationErrorOccurred: failedSteps > 0,
+    // Earlier starts of this run asked for the same things: what they made is this run's, what else was known came from other runs.
+    calls: { requested, made: totals.made, remembered: Math.max(0, requested - totals.made - shared) },
+    tokens: {
+      prompt: totals.promptTokens,
+      cachedPrompt: totals.cachedPromptTokens,
+      completion: totals.completionTokens,
+    },
+    seconds: starts.reduce((sum, start) => sum + start.seconds, 0),
+    reproducible: engines.every(({ reproducible }) => reproducible === 'bytes') ? 'bytes' : 'replay',
+    starts,
+    notices: store.events(id).flatMap((event) => (event.type === 'notice' ? [event.notice] : [])),
+  };
+}
+
+function summaryOf({ strategy, candidate, val, test }: Measured): CandidateSummary {
+  const interval = (evaluation: Evaluation | null) =>
+    evaluation && scoreInterval(evaluation.rows.map(({ score }) => score.value));
+  const failures = [val, test]
+    .flatMap((evaluation) => evaluation?.rows ?? [])
+    .filter(({ failure }) => failure !== null).length;
+  return { strategy, candidate, val: interval(val), test: interval(test), failures };
+}

@@ -1,0 +1,119 @@
+import { StepError } from '../core/errors.ts';
+import type { RunEvent } from '../core/event.ts';
+import { contentId, type Json, shortId } from '../core/json.ts';
+import type { AdapterFile, LanguageModel, Probe } from '../core/lm.ts';
+import type { FitOrder } from '../core/optimizer.ts';
+import type { Store, StoredTraining } from '../core/store.ts';
+import type { Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
+import { parityOf, probesOf, requireEffect, requireParity } from './gates.ts';
+
+interface WeightStep {
+  readonly store: Store;
+  readonly trainer: Trainer;
+  readonly model: LanguageModel;
+  /** Closes every model of the run: a GPU has one tenant at a time. */
+  releaseModels(): Promise<void>;
+  readonly step: number;
+  readonly signal: AbortSignal;
+  record(event: RunEvent): void;
+  onPhase(phase: string): void;
+  onProgress(progress: TrainingProgress): void;
+}
+
+/** Rows to an adapter that can be trusted: encode, train (or remember), check on the real runtime, keep. Returns the adapter's sha256. */
+export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<string> {
+  const { store, trainer, model, record } = step;
+  const rows = await model.encode(order.rows);
+  const { base, startFrom, lora, training, seed } = order;
+  const spec: TrainingSpec = { base, startFrom, rows, lora, training, seed };
+  // `as`: a spec is plain data.
+  const key = contentId({ spec: spec as unknown as Json, trainer: await trainer.identity() });
+  record({
+    type: 'rows-made',
+    step: step.step,
+    rows: contentId(rows as unknown as Json),
+    counts: { ...order.counts, rows: rows.length },
+  });
+  const trained = store.recallTraining(key) ?? (await train(key, spec, step));
+  const finalLoss = trained.losses.at(-1)?.loss ?? null;
+  record({
+    type: 'trained',
+    step: step.step,
+    training: key,
+    adapter: trained.adapter,
+    finalLoss,
+    steps: training.steps,
+  });
+  // `as`: written by `train` below.
+  for (const [gate, parity] of Object.entries(trained.gates as unknown as { [gate: string]: Parity })) {
+    record({ type: 'gate', step: step.step, gate, passed: true, parity });
+  }
+  return trained.adapter;
+}
+
+async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise<StoredTraining> {
+  const { store, trainer, model, signal } = step;
+  const probes = probesOf(spec.rows, (await model.engine()).contextTokens);
+  step.onPhase('measuring the base on the runtime');
+  const runtimeBase = await model.logProbabilities(probes, null);
+  await step.releaseModels();
+
+  const folder = store.workFolder(key);
+  const options = { base: model.base, folder, probes, signal, onPhase: step.onPhase, onProgress: step.onProgress };
+  step.onPhase('preparing the base for training');
+  const importedBase = await trainer.prepare(options);
+  if (importedBase) {
+    const parity = parityOf(runtimeBase, importedBase);
+    requireParity('base', parity, model.base);
+    await trainer.accept(model.base, parity);
+  }
+  step.onPhase('training');
+  const startFolder = spec.startFrom === null ? null : keptTraining(store, spec.startFrom);
+  const trained = await trainer.train(spec, { ...options, startFolder });
+  step.onPhase('checking the adapter on the runtime');
+  const gates = await checkAdapter(trained, runtimeBase, probes, model);
+
+  const { sha256, path } = trained.adapter;
+  store.keepFile('adapter', sha256, path);
+  store.keepFile('training', sha256, trained.resumeFrom);
+  const { losses, supervisedTokens, seconds } = trained;
+  // `as`: figures are plain data.
+  const stored: StoredTraining = {
+    adapter: sha256,
+    losses,
+    supervisedTokens,
+    seconds,
+    gates: gates as unknown as Json,
+  };
+  store.rememberTraining(key, stored, spec as unknown as Json);
+  store.dropWorkFolder(key);
+  return stored;
+}
+
+function keptTraining(store: Store, adapter: string): string {
+  const folder = store.file('training', adapter);
+  if (folder !== undefined) return folder;
+  throw new StepError(
+    'start-adapter-missing',
+    `Adapter ${shortId(adapter)} was not trained with this store, so there is nothing to continue from.`,
+    'Use startFrom: "base", or the store in which the adapter was trained.',
+  );
+}
+
+/** The three figures that decide whether an adapter may be served. A refused one stays in its work folder. */
+async function checkAdapter(
+  trained: Trained,
+  runtimeBase: readonly Float32Array[],
+  probes: readonly Probe[],
+  model: LanguageModel,
+): Promise<{ [gate: string]: Parity }> {
+  const adapter: AdapterFile = trained.adapter;
+  const base = parityOf(runtimeBase, trained.probeBase);
+  requireParity('base', base, model.base);
+  const runtimeAdapter = await model.logProbabilities(probes, adapter);
+  const parity = parityOf(runtimeAdapter, trained.probeAdapter);
+  requireParity('adapter', parity, model.base);
+  const moved = parityOf(runtimeAdapter, runtimeBase);
+  requireEffect(moved, parityOf(trained.probeAdapter, trained.probeBase));
+  return { base, adapter: parity, effect: moved };
+}

@@ -1,0 +1,69 @@
+import type { LiveEvent, Progress } from '../core/event.ts';
+import type { Json } from '../core/json.ts';
+import type { AdapterFile, Engine } from '../core/lm.ts';
+import type { Store } from '../core/store.ts';
+import type { Trainer } from '../core/trainer.ts';
+import type { Experiment } from './experiment.ts';
+import { type Memory, remembering } from './memory.ts';
+import { type Recorder, recorder } from './recorder.ts';
+
+/** What a run needs from outside of the algorithms. */
+export interface RunPorts {
+  readonly store: Store;
+  /** Null: the strategy has no weight step. */
+  readonly trainer: Trainer | null;
+  /** Examples under way at once; it has no effect on the result. */
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  show(event: LiveEvent): void;
+}
+
+/** An open run: the experiment, its memory and its record. */
+export interface World {
+  readonly id: string;
+  readonly experiment: Experiment;
+  readonly ports: RunPorts;
+  readonly memory: Memory;
+  readonly recorder: Recorder;
+  engineOf(base: string): Promise<Engine>;
+  adapterFile(sha256: string): AdapterFile;
+}
+
+export function openWorld(experiment: Experiment, ports: RunPorts, id: string, start: number): World {
+  const { store, signal } = ports;
+  const progress = (update: Progress) => ports.show({ type: 'progress', progress: update });
+  const engines = new Map<string, Promise<Engine>>();
+  const engineOf = (base: string): Promise<Engine> => {
+    const open = engines.get(base) ?? openEngine(experiment, store, id, base);
+    engines.set(base, open);
+    return open;
+  };
+  const adapterFile = (sha256: string): AdapterFile => {
+    const path = experiment.adapters.get(sha256)?.path ?? store.file('adapter', sha256);
+    if (path === undefined) throw new TypeError(`Adapter ${sha256} is neither in the store nor in the experiment`);
+    return { sha256, path };
+  };
+  const memory = remembering({
+    store,
+    run: id,
+    start,
+    models: experiment.models,
+    engineOf,
+    adapterFile,
+    maxCalls: experiment.settings.maxCalls,
+    signal,
+    onCount: ({ requested, made, remembered }) => progress({ type: 'calls', requested, made, remembered }),
+  });
+  return { id, experiment, ports, memory, recorder: recorder(store, id, ports.show), engineOf, adapterFile };
+}
+
+/** The layout of a run's first start is stored and used at every other one: it is part of every call's key. */
+async function openEngine({ models }: Experiment, store: Store, run: string, base: string): Promise<Engine> {
+  const model = models.get(base);
+  if (!model) throw new TypeError(`No model ${base} was given to this run`);
+  // `as` twice: engines are plain data, and only engines are stored here.
+  const known = store.layout(run)?.[base] as unknown as Engine | undefined;
+  const engine = await model.engine(known);
+  if (!known) store.addLayout(run, { [base]: engine as unknown as Json });
+  return engine;
+}

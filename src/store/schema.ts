@@ -1,0 +1,59 @@
+import type { Database } from 'better-sqlite3';
+
+/** "bttr": says in a file's header that it is one of ours (`PRAGMA application_id`). */
+export const applicationId = 0x62747472;
+
+/** All times are milliseconds since 1970. Small columns come before large texts, so that sums do not read the texts' pages. */
+const tables = `
+  CREATE TABLE run (id TEXT PRIMARY KEY, at INTEGER NOT NULL, experiment TEXT NOT NULL) STRICT;
+  CREATE TABLE layout (run TEXT PRIMARY KEY, at INTEGER NOT NULL, layout TEXT NOT NULL) STRICT;
+  CREATE TABLE summary (run TEXT PRIMARY KEY, at INTEGER NOT NULL, summary TEXT NOT NULL) STRICT;
+
+  CREATE TABLE start (run TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (run, number)) STRICT;
+  CREATE TABLE start_end (
+    run TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, ended_by TEXT NOT NULL,
+    PRIMARY KEY (run, number)
+  ) STRICT;
+
+  CREATE TABLE event (
+    run TEXT NOT NULL, position INTEGER NOT NULL, start INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL,
+    PRIMARY KEY (run, position)
+  ) STRICT;
+
+  CREATE TABLE call (
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, start INTEGER NOT NULL, at INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL, cached_prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    request TEXT NOT NULL, response TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX call_totals ON call (run, start, at, prompt_tokens, cached_prompt_tokens, completion_tokens);
+
+  CREATE TABLE training (key TEXT PRIMARY KEY, at INTEGER NOT NULL, spec TEXT NOT NULL, training TEXT NOT NULL) STRICT;
+`;
+
+const insertOnly = ['run', 'layout', 'summary', 'start', 'start_end', 'event', 'call', 'training'].flatMap((table) =>
+  ['UPDATE', 'DELETE'].map(
+    (change) => `
+      CREATE TRIGGER ${table}_no_${change.toLowerCase()} BEFORE ${change} ON ${table}
+      BEGIN SELECT RAISE(ABORT, 'a store is insert-only: nothing in ${table} is changed or removed'); END;`,
+  ),
+);
+
+/** Migration n takes a store from version n to version n + 1. What was released is never edited; a change is one more entry. */
+const migrations: readonly string[] = [tables + insertOnly.join('')];
+
+export const latestVersion = migrations.length;
+
+export const versionOf = (database: Database): number => Number(database.pragma('user_version', { simple: true }));
+
+/** Brings a store up to `latestVersion`; of several processes that try at once, one does it. */
+export function migrate(database: Database): void {
+  // IMMEDIATE, and also when there is nothing to do: the version is read under the write lock, and a file that cannot be written says so.
+  const upgrade = database.transaction(() => {
+    for (let version = versionOf(database); version < latestVersion; version++) {
+      database.exec(migrations[version] ?? '');
+      database.pragma(`user_version = ${version + 1}`);
+      database.pragma(`application_id = ${applicationId}`);
+    }
+  });
+  upgrade.immediate();
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** How a process ended, with the last of what it wrote on stderr (asserts of native code pass by every logger). */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stderr: string;
+}
+
+/** A process of ours that talks over a structured-clone channel and dies with us. */
+export interface HostProcess {
+  readonly pid: number | undefined;
+  send(message: object): void;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<Ending>;
+  /** Closes the channel, which our hosts take as their end; a process that is still there after the grace period is killed. */
+  end(graceMs: number): Promise<Ending>;
+  kill(): void;
+  /** Whether this process's event loop waits for the other one. */
+  holdOpen(hold: boolean): void;
+}
+
+export interface HostProcessOptions {
+  /** The module to run: JavaScript, or TypeScript in a checkout. */
+  readonly entry: URL;
+  readonly env?: Readonly<Record<string, string>>;
+  onMessage(message: unknown): void;
+}
+
+export async function startHostProcess({ entry, env = {}, onMessage }: HostProcessOptions): Promise<HostProcess> {
+  const child = fork(await runnable(entry), [], {
+    serialization: 'advanced',
+    // Flags of the parent, such as a debugger's port or a test runner's loader, are not the host's.
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, ...env },
+  });
+  child.on('message', onMessage);
+  const ended = endingOf(child);
+  return {
+    pid: child.pid,
+    ended,
+    // A message to a process that is gone is lost; its ending says so.
+    send: (message) => void (child.connected && child.send(message, () => {})),
+    async end(graceMs) {
+      if (child.connected) child.disconnect();
+      const grace = new AbortController();
+      const overdue = delay(graceMs, undefined, { signal: grace.signal }).then(() => child.kill('SIGKILL'));
+      overdue.catch(() => {});
+      const ending = await ended;
+      grace.abort();
+      return ending;
+    },
+    kill: () => void child.kill('SIGKILL'),
+    holdOpen: (hold) => holdOpen(child, hold),
+  };
+}
+
+const stderrKept = 8192;
+
+async function endingOf(child: ChildProcess): Promise<Ending> {
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-stderrKept);
+  });
+  try {
+    // `as`: what Node documents for this event.
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    // A grandchild may hold the pipe open, so that its end is not worth waiting for.
+    await Promise.race([child.stderr && !child.stderr.closed ? once(child.stderr, 'close') : null, delay(200)]);
+    return { code, signal, stderr };
+  } catch (error) {
+    return { code: null, signal: null, stderr: `The process could not be started: ${String(error)}` };
+  }
+}
+
+function holdOpen(child: ChildProcess, hold: boolean): void {
+  const change = hold ? 'ref' : 'unref';
+  child[change]();
+  child.channel?.[change]();
+  if (child.stderr instanceof Socket) child.stderr[change]();
+}
+
+const bundles = new Map<string, Promise<string>>();
+
+/** Node 20 runs no TypeScript: in a checkout an entry is bundled once per process. */
+function runnable(entry: URL): Promise<string> {
+  const path = fileURLToPath(entry);
+  if (!path.endsWith('.ts')) return Promise.resolve(path);
+  const bundle = bundles.get(path) ?? bundled(path);
+  bundles.set(path, bundle);
+  return bundle;
+}
+
+async function bundled(path: string): Promise<string> {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    entryPoints: [path],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+    sourcemap: 'inline',
+  });
+  const { contents } = outputFiles[0]!;
+  // Below node_modules, where the packages that stay outside the bundle are found from; by content, so that no run disturbs another.
+  const folder = join(packageRoot(path), 'node_modules', '.cache', 'better-together');
+  const file = join(folder, `host-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.mjs`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${file}.${process.pid}`, contents);
+  await rename(`${file}.${process.pid}`, file);
+  return file;
+}
+
+function packageRoot(path: string): string {
+  const folder = dirname(path);
+  if (folder === path || existsSync(join(folder, 'package.json'))) return folder;
+  return packageRoot(folder);
+}

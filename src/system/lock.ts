@@ -1,0 +1,49 @@
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import Database from 'better-sqlite3';
+import { fileError, writePrivately } from './files.ts';
+
+/**
+ * Holds a lock file for this process until the returned function is called; null while anybody holds it, this process included.
+ *
+ * The lock is the kernel's lock of an (empty) SQLite database: it ends with its process, however that ends, so there is nothing stale to
+ * detect, no process id that another program may have got since, and no timer that a busy event loop could miss.
+ */
+export function tryLock(path: string): (() => void) | null {
+  createOnce(path);
+  const database = new Database(path, { timeout: 0 });
+  try {
+    database.pragma('journal_mode = MEMORY');
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') return null;
+    throw error;
+  }
+  // In a file of its own: closing any other descriptor of a locked file would give the lock up (POSIX, fcntl).
+  writePrivately(holderFile(path), String(process.pid));
+  return () => void database.close();
+}
+
+/** Waits for a lock until it is free. */
+export async function waitForLock(path: string, signal?: AbortSignal): Promise<() => void> {
+  for (;;) {
+    const release = tryLock(path);
+    if (release) return release;
+    await delay(200, undefined, signal && { signal });
+  }
+}
+
+/** The process that holds a lock that was found taken, or the last one that did; for messages. */
+export const lockHolder = (path: string): string =>
+  existsSync(holderFile(path)) ? readFileSync(holderFile(path), 'utf8') : 'unknown';
+
+const holderFile = (path: string): string => `${path}.pid`;
+
+function createOnce(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!existsSync(path)) throw fileError(error, path);
+  }
+}

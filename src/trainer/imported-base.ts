@@ -1,0 +1,50 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { StepError, WorldError } from '../core/errors.ts';
+import type { BaseModel } from '../core/lm.ts';
+import type { Parity } from '../core/trainer.ts';
+import { privateFolder, withFile, writePrivately } from '../system/files.ts';
+import { waitForLock } from '../system/lock.ts';
+import { importDtype } from './job.ts';
+
+// IMPORTER_VERSION in python-trainer's imported.py, which refuses a folder of another one.
+export const importerVersion = 1;
+
+/** A base model in the form that the trainer reads: made once, kept for all runs, and used only after it passed the parity gate. */
+export interface ImportedBase {
+  readonly folder: string;
+  isAccepted(): boolean;
+  accept(parity: Parity): void;
+  /** One process at a time: an import takes minutes and the whole model's memory. */
+  hold(signal?: AbortSignal): Promise<() => void>;
+  /** Does something that reads the folder; one that turns out to be damaged is removed, so that the next try makes it again. */
+  whileReading<Result>(action: () => Promise<Result>): Promise<Result>;
+}
+
+export function importedBase(base: BaseModel, importsFolder: string): ImportedBase {
+  const folder = join(importsFolder, `${base.sha256}-${importerVersion}-${importDtype}`);
+  const acceptance = join(folder, 'accepted.json');
+  return {
+    folder,
+    isAccepted: () => existsSync(acceptance),
+    accept: (parity) => writePrivately(acceptance, JSON.stringify(parity)),
+    hold(signal) {
+      privateFolder(importsFolder);
+      return waitForLock(`${folder}.lock`, signal);
+    },
+    async whileReading(action) {
+      try {
+        return await action();
+      } catch (error) {
+        if (!(error instanceof StepError && error.code === 'bad-base')) throw error;
+        withFile(folder, () => rmSync(folder, { recursive: true, force: true }));
+        throw new WorldError(
+          'import-damaged',
+          `The imported base could not be used, and was removed: ${error.message}`,
+          'Run the same command again: the model is imported once more, and nothing computed so far is lost.',
+          { cause: error },
+        );
+      }
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import type { Json } from '../core/json.ts';
+import type { Probe, TokenRow } from '../core/lm.ts';
+import type { TrainingSpec } from '../core/trainer.ts';
+import type { Device } from './python-environment.ts';
+
+/** What the trainer is asked to do; python-trainer's job.py checks it. Relative paths start at the job file. */
+const version = 1;
+
+/** Float32 also where the training itself computes in fewer bits: the parity gate needs the exact weights. */
+export const importDtype = 'float32';
+
+/** What is not for the caller to choose, and changes an adapter's last bits all the same. */
+export const fixedSettings = { largestMicroBatch: 8, maxGradNorm: 1, weightDecay: 0 };
+
+export interface ImportRequest {
+  readonly gguf: string;
+  readonly out: string;
+  readonly threads: number;
+  readonly probes: readonly Probe[];
+}
+
+export const importJob = ({ gguf, out, threads, probes }: ImportRequest): Json => ({
+  version,
+  kind: 'import',
+  gguf,
+  out,
+  workDir: '.',
+  dtype: importDtype,
+  threads,
+  probe: probes.map(probeJson),
+});
+
+export interface SftRequest {
+  readonly spec: TrainingSpec;
+  readonly base: string;
+  readonly gguf: string;
+  /** The trainer's own form of `spec.startFrom`. */
+  readonly startAdapter: string | null;
+  readonly device: Device;
+  readonly threads: number;
+  readonly probes: readonly Probe[];
+}
+
+export function sftJob({ spec, base, gguf, startAdapter, device, threads, probes }: SftRequest): Json {
+  const { maxGradNorm, weightDecay } = fixedSettings;
+  return {
+    version,
+    kind: 'sft',
+    base,
+    gguf,
+    rows: rowsFile,
+    workDir: '.',
+    device,
+    threads,
+    seed: spec.seed,
+    lora: { ...spec.lora },
+    startAdapter,
+    training: {
+      ...spec.training,
+      microBatch: microBatchOf(spec.training.batch),
+      maxGradNorm,
+      weightDecay,
+      checkpointSteps: 25,
+    },
+    probe: probes.map(probeJson),
+  };
+}
+
+export const rowsFile = 'rows.jsonl';
+
+/** The content of the rows file. */
+export const rowLines = (rows: readonly TokenRow[]): string =>
+  rows
+    .map(({ promptIds, completionIds }) => JSON.stringify({ prompt_ids: promptIds, completion_ids: completionIds }))
+    .join('\n');
+
+const probeJson = ({ ids, positions }: Probe): Json => ({ ids, positions });
+
+/** The rows computed at once: as many as the settings allow and divide the batch. The trainer halves it when memory does not suffice. */
+export function microBatchOf(batch: number): number {
+  let size = Math.min(batch, fixedSettings.largestMicroBatch);
+  while (batch % size !== 0) size--;
+  return size;
+}

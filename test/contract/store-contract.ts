@@ -1,0 +1,252 @@
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { WorldError } from '../../src/core/errors.ts';
+import type { RunEvent } from '../../src/core/event.ts';
+import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
+import type { Store, StoredTraining } from '../../src/core/store.ts';
+
+/** What every store promises. `open` makes an empty one. */
+export function storeContract(name: string, open: () => Store): void {
+  describe(`${name} keeps the promises of a store:`, () => {
+    let store: Store;
+    beforeEach(() => {
+      store = open();
+    });
+    afterEach(() => store.close());
+
+    describe('calls', () => {
+      test('an answer is recalled as it was remembered', () => {
+        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
+        store.rememberCall('k2', { request, response: failed, run: 'run', start: 1 });
+        expect([store.recallCall('k1'), store.recallCall('k2'), store.recallCall('k3')]).toEqual([
+          answered,
+          failed,
+          undefined,
+        ]);
+      });
+
+      test('the first answer stays', () => {
+        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
+        store.rememberCall('k1', { request, response: failed, run: 'other', start: 1 });
+        expect(store.recallCall('k1')).toEqual(answered);
+        expect(store.callTotals('other').made).toBe(0);
+      });
+
+      test('are counted for the run that made them', () => {
+        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
+        store.rememberCall('k2', { request, response: failed, run: 'run', start: 2 });
+        store.rememberCall('k3', { request, response: failed, run: 'other', start: 1 });
+        expect(store.callTotals('run')).toEqual({
+          made: 2,
+          promptTokens: 150,
+          cachedPromptTokens: 80,
+          completionTokens: 7,
+        });
+        expect(store.callTotals('none')).toEqual({
+          made: 0,
+          promptTokens: 0,
+          cachedPromptTokens: 0,
+          completionTokens: 0,
+        });
+      });
+
+      test('a number that is not JSON is refused, not rounded to null', () => {
+        const response = { ...answered, completionIds: [Number.NaN] };
+        expect(() => store.rememberCall('k1', { request, response, run: 'run', start: 1 })).toThrow('NaN is not JSON');
+      });
+    });
+
+    test('a training is recalled as it was first remembered', () => {
+      store.rememberTraining('t1', training, { rank: 16 });
+      store.rememberTraining('t1', { ...training, adapter: 'other' }, { rank: 16 });
+      expect([store.recallTraining('t1'), store.recallTraining('t2')]).toEqual([training, undefined]);
+    });
+
+    describe('runs', () => {
+      test('are listed newest first, with what they are the hash of', () => {
+        at(0, () => store.addRun({ id: 'a', experiment: { seed: 0 } }));
+        at(1.007, () => store.addRun({ id: 'b', experiment: { seed: 1 } }));
+        at(2, () => store.addRun({ id: 'a', experiment: { seed: 2 } }));
+        const a = { id: 'a', createdAt: '2026-01-01T00:00:00.000Z', experiment: { seed: 0 } };
+        const b = { id: 'b', createdAt: '2026-01-01T00:00:01.007Z', experiment: { seed: 1 } };
+        expect(store.runs()).toEqual([b, a]);
+        expect([store.run('a'), store.run('c')]).toEqual([a, undefined]);
+      });
+
+      test('keep their first layout and their first summary', () => {
+        expect([store.layout('a'), store.summary('a')]).toEqual([undefined, undefined]);
+        store.addLayout('a', { threads: 2 });
+        store.addLayout('a', { threads: 8 });
+        store.addSummary('a', { status: 'done' });
+        store.addSummary('a', { status: 'stopped' });
+        expect([store.layout('a'), store.summary('a'), store.layout('b')]).toEqual([
+          { threads: 2 },
+          { status: 'done' },
+          undefined,
+        ]);
+      });
+    });
+
+    describe('events', () => {
+      test('come back in the order of their index', () => {
+        store.addEvent('a', 1, chosen);
+        store.addEvent('a', 0, started);
+        store.addEvent('b', 0, ended);
+        expect(store.events('a')).toEqual([started, chosen]);
+      });
+
+      test('may be written again when they are equal, in whatever order their names stand', () => {
+        store.addEvent('a', 0, chosen);
+        store.addEvent('a', 0, { candidate: 'c1', strategy: 'p', type: 'chosen' });
+        expect(store.events('a')).toEqual([chosen]);
+      });
+
+      test('a different one in the same place is an error that shows both', () => {
+        store.addEvent('a', 0, chosen);
+        const again = () => store.addEvent('a', 0, ended);
+        expect(again).toThrow(WorldError);
+        expect(again).toThrow(/event 0 .*"type":"chosen".*"type":"run-end"/);
+        expect(store.events('a')).toEqual([chosen]);
+      });
+    });
+
+    describe('starts', () => {
+      test('are numbered from 1 in each run', () => {
+        expect([store.addStart('a'), store.addStart('a'), store.addStart('b')]).toEqual([1, 2, 1]);
+      });
+
+      test('know their calls and how they ended; one that was killed did not', () => {
+        store.addStart('a');
+        store.rememberCall('k1', { request, response: answered, run: 'a', start: 1 });
+        store.rememberCall('k2', { request, response: answered, run: 'a', start: 1 });
+        store.addStart('a');
+        store.rememberCall('k3', { request, response: answered, run: 'a', start: 2 });
+        store.endStart('a', 2, 'done');
+        store.endStart('a', 2, 'failed');
+        expect(store.starts('a').map(({ number, calls, endedBy }) => ({ number, calls, endedBy }))).toEqual([
+          { number: 1, calls: 2, endedBy: null },
+          { number: 2, calls: 1, endedBy: 'done' },
+        ]);
+        expect(store.starts('b')).toEqual([]);
+      });
+
+      test('a killed one lasted until the last call or event that it stored, an ended one until its end', () => {
+        at(0, () => store.addStart('a'));
+        at(2, () => store.addEvent('a', 0, started));
+        at(7, () => store.rememberCall('k1', { request, response: answered, run: 'a', start: 1 }));
+        at(60, () => store.addStart('a'));
+        at(61, () => store.rememberCall('k2', { request, response: answered, run: 'a', start: 2 }));
+        at(63.5, () => store.addEvent('a', 1, ended));
+        at(100, () => store.addStart('a'));
+        at(104, () => store.endStart('a', 3, 'done'));
+        at(200, () => store.addStart('a'));
+        expect(store.starts('a').map(({ seconds }) => seconds)).toEqual([7, 3.5, 4, 0]);
+      });
+
+      test('a clock that was set back makes no negative time', () => {
+        at(60, () => store.addStart('a'));
+        at(50, () => store.endStart('a', 1, 'done'));
+        expect(store.starts('a').map(({ seconds }) => seconds)).toEqual([0]);
+      });
+    });
+
+    describe('files', () => {
+      test('are moved in under their id, and found there', () => {
+        const source = join(store.workFolder('w'), 'adapter.gguf');
+        writeFileSync(source, 'weights');
+        expect(store.file('adapter', 'abc')).toBeUndefined();
+        const path = store.keepFile('adapter', 'abc', source);
+        expect([store.file('adapter', 'abc'), readFileSync(path, 'utf8'), existsSync(source)]).toEqual([
+          path,
+          'weights',
+          false,
+        ]);
+        expect(path).toMatch(/abc\.gguf$/);
+      });
+
+      test('a folder is kept whole', () => {
+        const source = join(store.workFolder('w'), 'adapter');
+        mkdirSync(source);
+        writeFileSync(join(source, 'adapter_config.json'), '{}');
+        const path = store.keepFile('training', 'abc', source);
+        expect(store.file('training', 'abc')).toBe(path);
+        expect(readFileSync(join(path, 'adapter_config.json'), 'utf8')).toBe('{}');
+      });
+
+      test('what is kept under an id is never replaced', () => {
+        const folder = store.workFolder('w');
+        writeFileSync(join(folder, 'one'), 'first');
+        writeFileSync(join(folder, 'two'), 'second');
+        store.keepFile('adapter', 'abc', join(folder, 'one'));
+        const path = store.keepFile('adapter', 'abc', join(folder, 'two'));
+        expect([readFileSync(path, 'utf8'), existsSync(join(folder, 'two'))]).toEqual(['first', false]);
+      });
+
+      test('a work folder keeps its content until it is dropped, and is private', () => {
+        const folder = store.workFolder('w');
+        writeFileSync(join(folder, 'checkpoint'), '7');
+        expect(store.workFolder('w')).toBe(folder);
+        expect([existsSync(join(folder, 'checkpoint')), statSync(folder).mode & 0o777]).toEqual([true, 0o700]);
+        store.dropWorkFolder('w');
+        store.dropWorkFolder('w');
+        expect([existsSync(folder), existsSync(dirname(folder))]).toEqual([false, true]);
+      });
+
+      test('an id cannot lead out of the store', () => {
+        expect(() => store.workFolder('../elsewhere')).toThrow('"../elsewhere" is not an id');
+      });
+    });
+
+    test('a run is held once, and again after it was let go', () => {
+      const release = store.holdRun('a');
+      store.holdRun('b')();
+      expect(() => store.holdRun('a')).toThrow(`executed by process ${process.pid}`);
+      release();
+      store.holdRun('a')();
+    });
+  });
+}
+
+/** Does something so many seconds after a fixed moment, as far as the clock says. */
+function at(seconds: number, action: () => void): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1) + seconds * 1000 });
+  try {
+    action();
+  } finally {
+    vi.useRealTimers();
+  }
+}
+
+const request: LmRequest = {
+  model: { base: 'base', adapter: null },
+  prompt: { system: 'Route it.', turns: [{ user: 'Lost parcel', assistant: 'delivery' }], user: 'Überweisung 🙂' },
+  answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
+  choice: 'greedy',
+  sampling: { temperature: 0, topP: 1, maxTokens: 8, seed: 0 },
+};
+const answered: LmResponse = {
+  failure: null,
+  pieces: ['bill\u2028ing "\0"'],
+  completionIds: [4, 2],
+  usage: { prompt: 100, cachedPrompt: 80, completion: 2 },
+};
+const failed: LmResponse = {
+  failure: { kind: 'length', message: 'no end' },
+  usage: { prompt: 50, cachedPrompt: 0, completion: 5 },
+};
+const training: StoredTraining = {
+  adapter: 'abc',
+  losses: [{ step: 1, loss: 0.1 + 0.2 }],
+  supervisedTokens: 12,
+  seconds: 1.5,
+  gates: { passed: true },
+};
+const started: RunEvent = {
+  type: 'run-start',
+  seed: 0,
+  strategy: 'p',
+  splits: { train: 't', val: 'v', test: 's' },
+};
+const chosen: RunEvent = { type: 'chosen', strategy: 'p', candidate: 'c1' };
+const ended: RunEvent = { type: 'run-end' };

@@ -1,0 +1,72 @@
+import { contentId } from '../../src/core/json.ts';
+import type { Engine, LanguageModel, LmRequest, LmResponse, TextRow } from '../../src/core/lm.ts';
+
+/** Answers a request with the value for each choice or value of its plan, in order. */
+export type Script = (request: LmRequest) => readonly string[] | LmResponse;
+
+export interface ScriptedModel extends LanguageModel {
+  readonly requests: readonly LmRequest[];
+  readonly released: number;
+}
+
+const usage = { prompt: 10, cachedPrompt: 0, completion: 3 };
+
+/** A model host that is a plain function: for tests whose point is an algorithm. Tokens are characters. */
+export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel {
+  const requests: LmRequest[] = [];
+  let released = 0;
+  const engine: Engine = {
+    name: 'scripted',
+    version: '1',
+    build: 'test',
+    backend: 'none',
+    device: 'cpu',
+    threads: 1,
+    sequences: 1,
+    batchTokens: 512,
+    contextTokens: 4096,
+    reproducible: 'bytes',
+  };
+  return {
+    base: {
+      sha256: contentId(name),
+      path: `/models/${name}.gguf`,
+      name,
+      architecture: 'scripted',
+      parameters: 135e6,
+      layers: 30,
+      vocabularySize: 256,
+      trainedContextTokens: 4096,
+      fileType: 'F16',
+    },
+    requests,
+    get released() {
+      return released;
+    },
+    engine: async () => engine,
+    async generate(request) {
+      requests.push(request);
+      const scripted = script(request);
+      if (!Array.isArray(scripted)) return scripted as LmResponse;
+      return answered(request, scripted);
+    },
+    encode: async (rows) => rows.map(asCharacters),
+    logProbabilities: async (probes) => probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
+    release: async () => {
+      released++;
+    },
+  };
+}
+
+/** Fills the open parts of the plan with the scripted values; freely decoded answers are the first value. */
+function answered({ answer }: LmRequest, values: readonly string[]): LmResponse {
+  let next = 0;
+  const pieces = answer === null ? [values[0] ?? ''] : answer.map((part) => (part.type === 'text' ? part.text : (values[next++] ?? '')));
+  return { failure: null, pieces, completionIds: [...pieces.join('')].map((char) => char.charCodeAt(0)), usage };
+}
+
+function asCharacters({ prompt, pieces }: TextRow) {
+  const text = [prompt.system, ...prompt.turns.flatMap(({ user, assistant }) => [user, assistant]), prompt.user].join('\n');
+  const codes = (from: string) => [...from].map((char) => char.charCodeAt(0) % 256);
+  return { promptIds: codes(text), completionIds: pieces === null ? [] : codes(pieces.join('')) };
+}
