@@ -6,8 +6,7 @@ import { bootstrapFinetune } from '../optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../optimize/labeled-few-shot.ts';
 import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
 import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
-import { memoryStore } from '../store/memory-store.ts';
-import { sqliteStore } from '../store/sqlite-store.ts';
+import { memoryStore, sqliteStore } from '../store/sqlite-store.ts';
 import { modelsFolder, packageVersion } from '../system/folders.ts';
 import { pythonTrainer } from '../trainer/python-trainer.ts';
 

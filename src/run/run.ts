@@ -1,5 +1,6 @@
 import { type Candidate, candidateId, mapPredictors } from '../core/candidate.ts';
 import { BetterTogetherError, InputError, Interrupted, StepError } from '../core/errors.ts';
+import type { RunEvent } from '../core/event.ts';
 import { contentId, type Json } from '../core/json.ts';
 import type { Optimized, Optimizer, OptimizerContext } from '../core/optimizer.ts';
 import { seededRng } from '../core/rng.ts';
@@ -56,6 +57,7 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
   for (const notice of experiment.notices) recorder.record({ type: 'notice', notice });
 
   const candidates: Measured[] = [await validate(world, 0, '', experiment.initial)];
+  noteLowBaseline(candidates[0]!, recorder.record);
   let train = splits.train;
   let failedSteps = 0;
   const taken: string[] = [];
@@ -95,6 +97,13 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
     ({ strategy: path, candidate }) => path === chosen.strategy && candidate === chosen.candidate,
   );
   return { candidates: tested, chosen: pick ?? chosen, failedSteps, digest: recorder.digest() };
+}
+
+/** Half right is the level from which joint optimization is known to work well. */
+function noteLowBaseline({ val }: Measured, record: (event: RunEvent) => void): void {
+  if (!val || val.mean === null || val.mean >= 0.5) return;
+  const message = `The baseline scores ${(100 * val.mean).toFixed(1)} % on val. Below 50 % it is worth looking at the task's definition and data first.`;
+  record({ type: 'notice', notice: { code: 'low-baseline', message } });
 }
 
 /** An optimizer returns a candidate; what it returns is what the user's run goes on with, so it must be a real one. */

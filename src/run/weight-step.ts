@@ -20,6 +20,13 @@ interface WeightStep {
   onProgress(progress: TrainingProgress): void;
 }
 
+/** What was compared, each over the same positions. */
+interface Gates {
+  readonly base: Parity;
+  readonly adapter: Parity;
+  readonly effect: Parity;
+}
+
 /** Rows to an adapter that can be trusted: encode, train (or remember), check on the real runtime, keep. Returns the adapter's sha256. */
 export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<string> {
   const { store, trainer, model, record } = step;
@@ -44,9 +51,10 @@ export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<s
     finalLoss,
     steps: training.steps,
   });
-  // `as`: written by `train` below.
-  for (const [gate, parity] of Object.entries(trained.gates as unknown as { [gate: string]: Parity })) {
-    record({ type: 'gate', step: step.step, gate, passed: true, parity });
+  // `as`: written by `train` below. In a fixed order: a store gives objects back with sorted keys.
+  const gates = trained.gates as unknown as Gates;
+  for (const gate of ['base', 'adapter', 'effect'] as const) {
+    record({ type: 'gate', step: step.step, gate, passed: true, parity: gates[gate] });
   }
   return trained.adapter;
 }
@@ -106,7 +114,7 @@ async function checkAdapter(
   runtimeBase: readonly Float32Array[],
   probes: readonly Probe[],
   model: LanguageModel,
-): Promise<{ [gate: string]: Parity }> {
+): Promise<Gates> {
   const adapter: AdapterFile = trained.adapter;
   const base = parityOf(runtimeBase, trained.probeBase);
   requireParity('base', base, model.base);

@@ -13,13 +13,14 @@ export interface Hardware {
   readonly gpu: 'cuda' | 'metal' | null;
 }
 
+export const cores = (): number => availableParallelism();
+
 /** What this machine has. Part of it changes from minute to minute: choose once, at a run's first start. */
 export async function hardware(): Promise<Hardware> {
-  const cores = availableParallelism();
   const load = loadavg()[0] ?? 0;
   return {
-    cores,
-    freeCores: Math.max(1, Math.round(cores - load)),
+    cores: cores(),
+    freeCores: Math.max(1, Math.round(cores() - load)),
     // A container's limit, where there is one, counts instead of the machine's size.
     memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
     freeMemoryBytes: process.availableMemory(),

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
+import { Interrupted } from '../core/errors.ts';
 import { fileError, writePrivately } from './files.ts';
 
 /**
@@ -17,7 +18,7 @@ export function tryLock(path: string): (() => void) | null {
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
-    if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') return null;
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return null;
     throw error;
   }
   // In a file of its own: closing any other descriptor of a locked file would give the lock up (POSIX, fcntl).
@@ -25,12 +26,17 @@ export function tryLock(path: string): (() => void) | null {
   return () => void database.close();
 }
 
-/** Waits for a lock until it is free. */
-export async function waitForLock(path: string, signal?: AbortSignal): Promise<() => void> {
-  for (;;) {
+/** Waits for a lock until it is free; `onWait` is told once who has it. */
+export async function waitForLock(
+  path: string,
+  { signal, onWait }: { readonly signal?: AbortSignal | undefined; onWait?(holder: string): void },
+): Promise<() => void> {
+  for (let isFirstTry = true; ; isFirstTry = false) {
+    if (signal?.aborted) throw new Interrupted();
     const release = tryLock(path);
     if (release) return release;
-    await delay(200, undefined, signal && { signal });
+    if (isFirstTry) onWait?.(lockHolder(path));
+    await delay(200);
   }
 }
 

@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { StepError, WorldError } from '../core/errors.ts';
 import type { BaseModel } from '../core/lm.ts';
-import type { Parity } from '../core/trainer.ts';
+import type { Parity, TrainOptions } from '../core/trainer.ts';
 import { privateFolder, withFile, writePrivately } from '../system/files.ts';
 import { waitForLock } from '../system/lock.ts';
 import { importDtype } from './job.ts';
@@ -15,10 +15,10 @@ export interface ImportedBase {
   readonly folder: string;
   isAccepted(): boolean;
   accept(parity: Parity): void;
-  /** One process at a time: an import takes minutes and the whole model's memory. */
-  hold(signal?: AbortSignal): Promise<() => void>;
+  /** One process at a time: an import takes the whole model's memory, and two would write the same files. */
+  hold(hooks: Pick<TrainOptions, 'signal' | 'onPhase'>): Promise<() => void>;
   /** Does something that reads the folder; one that turns out to be damaged is removed, so that the next try makes it again. */
-  whileReading<Result>(action: () => Promise<Result>): Promise<Result>;
+  whileReading(action: () => Promise<void>): Promise<void>;
 }
 
 export function importedBase(base: BaseModel, importsFolder: string): ImportedBase {
@@ -28,19 +28,19 @@ export function importedBase(base: BaseModel, importsFolder: string): ImportedBa
     folder,
     isAccepted: () => existsSync(acceptance),
     accept: (parity) => writePrivately(acceptance, JSON.stringify(parity)),
-    hold(signal) {
-      privateFolder(importsFolder);
-      return waitForLock(`${folder}.lock`, signal);
+    hold({ signal, onPhase }) {
+      const onWait = (holder: string) => onPhase?.(`waiting for process ${holder}, which imports the same model`);
+      return waitForLock(`${privateFolder(importsFolder)}/${basename(folder)}.lock`, { signal, onWait });
     },
     async whileReading(action) {
       try {
-        return await action();
+        await action();
       } catch (error) {
         if (!(error instanceof StepError && error.code === 'bad-base')) throw error;
         withFile(folder, () => rmSync(folder, { recursive: true, force: true }));
         throw new WorldError(
           'import-damaged',
-          `The imported base could not be used, and was removed: ${error.message}`,
+          `The imported base model was damaged, and is removed: ${error.message}`,
           'Run the same command again: the model is imported once more, and nothing computed so far is lost.',
           { cause: error },
         );

@@ -1,15 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Interrupted } from '../core/errors.ts';
 import type { Trainer } from '../core/trainer.ts';
-import { withFile, writePrivately } from '../system/files.ts';
+import { privateFolder, withFile, writePrivately } from '../system/files.ts';
 import { importsFolder, pythonProgram } from '../system/folders.ts';
 import { cores } from '../system/hardware.ts';
 import { importedBase } from './imported-base.ts';
 import { fixedSettings, importJob, rowLines, rowsFile, sftJob } from './job.ts';
 import { readProbeFile } from './probe-file.ts';
-import { bestDevice, type Device, describePython, type PythonEnvironment, trainerCommand } from './python-environment.ts';
+import {
+  bestDevice,
+  type Device,
+  describePython,
+  type PythonEnvironment,
+  trainerCommand,
+} from './python-environment.ts';
 import { runJob } from './run-job.ts';
 
 export interface PythonTrainerOptions {
@@ -45,7 +50,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
       const imported = importedBase(base, imports);
       if (imported.isAccepted()) return null;
       await environment();
-      const release = await imported.hold(hooks.signal);
+      const release = await imported.hold(hooks);
       try {
         if (imported.isAccepted()) return null; // by the process that held it before us
         const workFolder = join(folder, 'import');
@@ -62,8 +67,41 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
     },
 
     async train(spec, { base, startFolder, folder, probes, ...hooks }) {
+      if ((spec.startFrom === null) !== (startFolder === null)) {
+        throw new TypeError(`An adapter to start from has an id and a folder: ${spec.startFrom}, ${startFolder}`);
+      }
       const imported = importedBase(base, imports);
-      ...
+      const job = sftJob({
+        spec,
+        base: imported.folder,
+        gguf: base.path,
+        startAdapter: startFolder,
+        device: await device(),
+        threads,
+        probes,
+      });
+      writePrivately(join(privateFolder(folder), rowsFile), rowLines(spec.rows));
+      await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder }));
+      const result = readResult(join(folder, 'result.json'));
+      return {
+        adapter: { sha256: result.sha256, path: join(folder, 'adapter.gguf') },
+        resumeFrom: join(folder, 'adapter'),
+        probeBase: readProbeFile(join(folder, 'probe-base.f32'), probes),
+        probeAdapter: readProbeFile(join(folder, 'probe-adapter.f32'), probes),
+        losses: result.losses,
+        supervisedTokens: result.supervisedTokens,
+        seconds: Object.values(result.seconds).reduce((sum, seconds) => sum + seconds, 0),
+      };
     },
   };
 }
+
+const Result = z.object({
+  sha256: z.string(),
+  losses: z.array(z.object({ step: z.number(), loss: z.number() })),
+  supervisedTokens: z.number(),
+  seconds: z.record(z.string(), z.number()),
+});
+
+const readResult = (path: string): z.infer<typeof Result> =>
+  Result.parse(JSON.parse(withFile(path, () => readFileSync(path, 'utf8'))));

@@ -42,7 +42,7 @@ export async function runJob(job: Json, options: JobOptions): Promise<void> {
   const heard = await listen(worker, options);
   const end = await worker.end;
   if (heard.broken) throw crashed(heard.broken.code, heard.broken.fact, logFile);
-  if (end.exitCode !== 0) throw endError(end, heard.error, logFile, signal);
+  if (end.exitCode !== 0) throw endError(end, heard.error, logFile, options);
 }
 
 interface Heard {
@@ -60,27 +60,35 @@ async function listen(worker: Worker, { silenceMs = 120_000, onProgress, onPhase
     broken ??= { code, fact };
     worker.kill();
   };
+  const hear = (line: string) => {
+    const event = parseEvent(line);
+    if (!event) giveUp('trainer-protocol', `The trainer wrote a line that is not an event: ${line.slice(0, 200)}`);
+    else if (event.type === 'error') error = event;
+    else if (event.type === 'warning') onPhase?.(event.message);
+    else if (event.type === 'progress') {
+      const { step, steps, loss, secondsLeft } = event;
+      onProgress?.({ step, steps, loss, secondsLeft });
+    } else if (event.type === 'heartbeat' && event.phase !== phase) {
+      phase = event.phase;
+      onPhase?.(`trainer: ${phase}`);
+    }
+  };
+
   const silence = `The trainer has not given a sign of life for ${silenceMs / 1000} seconds.`;
   const alarm = setTimeout(() => giveUp('trainer-silent', silence), silenceMs);
   try {
     for await (const line of worker.lines) {
       alarm.refresh();
-      const event = parseEvent(line);
-      if (!event) giveUp('trainer-protocol', `The trainer wrote a line that is not an event: ${line.slice(0, 200)}`);
-      else if (event.type === 'error') error = event;
-      else if (event.type === 'warning') onPhase?.(event.message);
-      else if (event.type === 'progress') {
-        const { step, steps, loss, secondsLeft } = event;
-        onProgress?.({ step, steps, loss, secondsLeft });
-      } else if (event.type === 'heartbeat' && event.phase !== phase) {
-        phase = event.phase;
-        onPhase?.(`trainer: ${phase}`);
+      try {
+        hear(line);
+      } catch (listenerError) {
+        worker.kill(); // first: leaving the loop waits for the trainer's end
+        throw listenerError;
       }
     }
     await worker.end;
   } finally {
     clearTimeout(alarm);
-    worker.kill(); // for when a listener of ours has thrown
   }
   return { error, broken };
 }
@@ -88,14 +96,15 @@ async function listen(worker: Worker, { silenceMs = 120_000, onProgress, onPhase
 const wouldRepeat = new Set([2, 3, 4]); // a bad job, a failed check, no room for one row
 const stoppedAndSaved = 75;
 
-function endError(end: ProcessEnd, said: Heard['error'], logFile: string, signal: AbortSignal | undefined): Error {
+function endError(end: ProcessEnd, said: Heard['error'], logFile: string, { command, signal }: JobOptions): Error {
   const { exitCode } = end;
   if (signal?.aborted || exitCode === stoppedAndSaved) return new Interrupted();
   if (end.startError) {
+    const message = `The trainer's program ${command.program} could not be started (${end.startError}).`;
     return new WorldError(
       'trainer-not-started',
-      `The trainer could not be started (${end.startError}).`,
-      'Check the launcher and the Python environment with `better-together doctor`.',
+      message,
+      'Is it installed, and in PATH? `better-together doctor` looks.',
     );
   }
   if (said && exitCode !== null && wouldRepeat.has(exitCode)) return new StepError(said.code, said.message, said.hint);

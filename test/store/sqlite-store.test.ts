@@ -16,7 +16,10 @@ import { InputError, WorldError } from '../../src/core/errors.ts';
 import { databaseError } from '../../src/store/database-error.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 import { storeContract } from '../contract/store-contract.ts';
-import { startProgram } from './program.ts';
+import { startProgram } from '../system/program.ts';
+
+const writer = new URL('./writer.ts', import.meta.url);
+const holder = new URL('./holder.ts', import.meta.url);
 
 let folder: string;
 let path: string;
@@ -133,7 +136,7 @@ test('an empty file becomes a store: a start may be killed between making the fi
 
 describe('several processes at once', () => {
   test('make one store, and all write into it', async () => {
-    const programs = ['a', 'b', 'c', 'd', 'e', 'f'].map((prefix) => startProgram('writer', [path, prefix, '100']));
+    const programs = ['a', 'b', 'c', 'd', 'e', 'f'].map((prefix) => startProgram(writer, [path, prefix, '100']));
     await Promise.all(programs.map((program) => program.rest()));
     const store = sqliteStore(path);
     expect(store.callTotals('run').made).toBe(600);
@@ -141,28 +144,28 @@ describe('several processes at once', () => {
   });
 
   test('cannot execute the same run; a killed one does not stand in the way', async () => {
-    const holder = startProgram('holder', [path]);
-    expect(await holder.line()).toBe('held');
+    const other = startProgram(holder, [path]);
+    expect(await other.line()).toBe('held');
     const store = sqliteStore(path);
     const error = thrownBy(() => store.holdRun('run'));
     expect(error).toBeInstanceOf(WorldError);
     expect(error).toMatchObject({
       code: 'run-held',
-      message: expect.stringContaining(`process ${holder.process.pid} `),
+      message: expect.stringContaining(`process ${other.process.pid} `),
     });
-    holder.process.kill('SIGKILL');
-    await holder.rest();
+    other.process.kill('SIGKILL');
+    await other.rest();
     store.holdRun('run')();
     store.close();
   });
 });
 
 test('every answer that a killed process was given is there, and the write-ahead log it left is used', async () => {
-  const writer = startProgram('writer', [path, 'k', '1000000']);
+  const killed = startProgram(writer, [path, 'k', '1000000']);
   const seen: string[] = [];
-  while (seen.length < 300) seen.push((await writer.line()) ?? '');
-  writer.process.kill('SIGKILL');
-  seen.push(...(await writer.rest()));
+  while (seen.length < 300) seen.push((await killed.line()) ?? '');
+  killed.process.kill('SIGKILL');
+  seen.push(...(await killed.rest()));
   expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
   const store = sqliteStore(path);
   expect(seen.filter((key) => !store.recallCall(key))).toEqual([]);
@@ -174,7 +177,7 @@ describe('a full disk', () => {
   test('stops the run and loses nothing that was remembered', async () => {
     // A limit on the size of a file (in blocks of 512 or 1024 bytes) is what a test can have of a full disk.
     const limited = ['sh', '-c', 'ulimit -f 2000; exec "$@"', 'sh'];
-    const lines = await startProgram('writer', [path, 'k', '1000'], limited).rest();
+    const lines = await startProgram(writer, [path, 'k', '1000'], limited).rest();
     const [message, ...keys] = lines.reverse();
     expect(message).toMatch(/^WorldError: (The disk is full|.*cannot be read or written)/);
     const store = sqliteStore(path);

@@ -51,7 +51,8 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
       return answered(request, scripted);
     },
     encode: async (rows) => rows.map(asCharacters),
-    logProbabilities: async (probes) => probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
+    logProbabilities: async (probes) =>
+      probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
     release: async () => {
       released++;
     },
@@ -61,12 +62,17 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
 /** Fills the open parts of the plan with the scripted values; freely decoded answers are the first value. */
 function answered({ answer }: LmRequest, values: readonly string[]): LmResponse {
   let next = 0;
-  const pieces = answer === null ? [values[0] ?? ''] : answer.map((part) => (part.type === 'text' ? part.text : (values[next++] ?? '')));
+  const pieces =
+    answer === null
+      ? [values[0] ?? '']
+      : answer.map((part) => (part.type === 'text' ? part.text : (values[next++] ?? '')));
   return { failure: null, pieces, completionIds: [...pieces.join('')].map((char) => char.charCodeAt(0)), usage };
 }
 
 function asCharacters({ prompt, pieces }: TextRow) {
-  const text = [prompt.system, ...prompt.turns.flatMap(({ user, assistant }) => [user, assistant]), prompt.user].join('\n');
+  const text = [prompt.system, ...prompt.turns.flatMap(({ user, assistant }) => [user, assistant]), prompt.user].join(
+    '\n',
+  );
   const codes = (from: string) => [...from].map((char) => char.charCodeAt(0) % 256);
   return { promptIds: codes(text), completionIds: pieces === null ? [] : codes(pieces.join('')) };
 }

@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { InputError } from '../../core/errors.ts';
 import type { BaseModel } from '../../core/lm.ts';
-import { sha256OfFile } from './file-digest.ts';
+import { fileDigest } from './file-digest.ts';
 import {
   elementsOf,
   type GgufHeader,
@@ -26,7 +26,7 @@ export async function readModelFile(path: string): Promise<ModelFile> {
   const info = await statOf(absolute);
   const header = await readHeader(absolute, info.size);
   refuseOtherKinds(absolute, header);
-  const base = { sha256: await sha256OfFile(absolute), path: absolute, ...factsOf(absolute, header) };
+  const base = { sha256: await fileDigest(absolute), path: absolute, ...factsOf(absolute, header) };
   return { base, hasChatTemplate: typeof header.metadata.get('tokenizer.chat_template') === 'string' };
 }
 

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { toCrossing } from './crossing-error.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogLines } from './log-lines.ts';
@@ -8,6 +9,7 @@ import type { FromHost, OpenOrder, ToHost, Work } from './protocol.ts';
 const log = createLogLines();
 const drops = new Map<number, AbortController>();
 let host: Host | null = null;
+let scratch: string | null = null;
 let progressed = false;
 
 const tell = (message: FromHost): void => {
@@ -21,6 +23,7 @@ function end(error: unknown): void {
 }
 
 async function open(order: OpenOrder): Promise<void> {
+  scratch = order.scratch;
   try {
     host = await openHost(order, log, { onProgress, onBroken: end });
     tell({ type: 'opened', engine: host.engine, notices: host.notices });
@@ -52,8 +55,11 @@ process.on('message', (message: ToHost) => {
   else if (message.type === 'work') void work(message.id, message.work);
   else drops.get(message.id)?.abort();
 });
-// The parent is gone or wants us gone. Exiting during a decode is clean (measured), disposing takes longer.
-process.on('disconnect', () => process.exit(0));
+// The parent wants us gone, or is gone itself: then nobody else removes what we wrote. Exiting during a decode is clean (measured).
+process.on('disconnect', () => {
+  if (scratch) rmSync(scratch, { recursive: true, force: true });
+  process.exit(0);
+});
 process.on('uncaughtException', end);
 process.on('unhandledRejection', end);
 

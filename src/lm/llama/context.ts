@@ -8,7 +8,7 @@ import {
   type LlamaGrammar,
   LlamaGrammarEvaluationState,
   type LlamaModel,
-  TokenBias,
+  type TokenBias,
 } from 'node-llama-cpp';
 import type { AdapterFile } from '../../core/lm.ts';
 import type { Sampler, Step, StepResult } from './answer.ts';
@@ -42,7 +42,11 @@ export interface ContextOptions {
   readonly adapter: AdapterFile | null;
   /** A folder for copies of prefix states. */
   readonly scratch: string;
+  /** Tokens that are never drawn. */
+  readonly unwanted: TokenBias;
   grammar(text: string): LlamaGrammar;
+  /** A batch goes out. */
+  onProgress(): void;
 }
 
 export async function openContext(options: ContextOptions): Promise<WeightsContext> {
@@ -58,13 +62,12 @@ export async function openContext(options: ContextOptions): Promise<WeightsConte
     // Without it sliding-window models cannot be cut back to their prefix.
     swaFullCache: true,
     failedCreationRemedy: false,
-    batching: { itemPrioritizationStrategy: inSlotOrder(batch) },
+    batching: { itemPrioritizationStrategy: inSlotOrder(batch, options.onProgress) },
     ...(adapter && { lora: adapter.path }),
   });
   const states = savedStates(join(options.scratch, adapter?.sha256 ?? 'base'), layout.sequences);
-  const controlTokens = unwantedTokens(model);
   const slots = Array.from({ length: layout.sequences }, (_, id) =>
-    openSlot({ id, sequence: sequenceOf(context), states, controlTokens, options }),
+    openSlot({ id, sequence: sequenceOf(context), states, options }),
   );
   return {
     slots,
@@ -90,11 +93,16 @@ const sequenceOf = (context: LlamaContext): LlamaContextSequence =>
  * ended earlier queue earlier, and would go out in a batch of their own. An empty answer makes the library ask again within the same
  * turn of the event loop; patience only bounds what cannot happen.
  */
-function inSlotOrder(batch: { readonly rows: number }, patience = 1000): CustomBatchingPrioritizationStrategy {
+function inSlotOrder(
+  batch: { readonly rows: number },
+  onBatch: () => void,
+  patience = 1000,
+): CustomBatchingPrioritizationStrategy {
   let misses = 0;
   return ({ items, size }) => {
     if (items.length < batch.rows && misses++ < patience) return [];
     misses = 0;
+    onBatch();
     const inOrder = [...items].sort((a, b) => a.evaluationPriority - b.evaluationPriority);
     return inOrder.map((item) => ({ item, processAmount: Math.min(item.tokens.length, size) }));
   };
@@ -119,24 +127,15 @@ function savedStates(pathPrefix: string, sequences: number, limit = 8) {
   };
 }
 
-/** An answer is text: control tokens that do not end it are never drawn. A grammar would take them for their spelling. */
-function unwantedTokens(model: LlamaModel): TokenBias {
-  const bias = TokenBias.for(model);
-  for (const token of model.iterateAllTokens())
-    if (model.getTokenAttributes(token).control && !model.isEogToken(token)) bias.set(token, 'never');
-  return bias;
-}
-
 interface SlotParts {
   readonly id: number;
   readonly sequence: LlamaContextSequence;
   readonly states: ReturnType<typeof savedStates>;
-  readonly controlTokens: TokenBias;
   readonly options: ContextOptions;
 }
 
-function openSlot({ id, sequence, states, controlTokens, options }: SlotParts): Slot {
-  const { model, grammar } = options;
+function openSlot({ id, sequence, states, options }: SlotParts): Slot {
+  const { model, unwanted, grammar } = options;
   // `as`: typed 1 to 5 but passed through as it is, and the only field by which the batching strategy can tell slots apart.
   const evaluationPriority = id as EvaluationPriority;
   let holds: string | null = null;
@@ -199,7 +198,7 @@ function openSlot({ id, sequence, states, controlTokens, options }: SlotParts): 
       seed,
       topK: 0,
       minP: 0,
-      tokenBias: controlTokens,
+      tokenBias: unwanted,
       yieldEogToken: true,
       evaluationPriority,
       // A grammar's state is used up by one value.

@@ -1,4 +1,4 @@
-import { availableParallelism, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { basename } from 'node:path';
 import {
   getLlama,
@@ -11,6 +11,7 @@ import {
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
+import { cores } from '../../system/hardware.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Layout, OpenOrder } from './protocol.ts';
 
@@ -143,8 +144,7 @@ async function chooseLayout({ wishes, earlier }: OpenOrder, llama: Llama, model:
 
 /** llama.cpp's threads spin at barriers: one thread more than there are free cores costs a factor, not a share. */
 function freeCores(): number {
-  const cores = availableParallelism();
-  return Math.max(1, cores - Math.floor(loadavg()[0] ?? 0));
+  return Math.max(1, cores() - Math.floor(loadavg()[0] ?? 0));
 }
 
 async function deviceName(llama: Llama): Promise<string> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
+import { offlineEnvironment } from '../../system/environment.ts';
 import { type Ending, type HostProcess, startHostProcess } from '../../system/host-process.ts';
 import { fromCrossing } from './crossing-error.ts';
 import { deferred } from './deferred.ts';
@@ -46,12 +47,8 @@ export interface HostLinkOptions {
 
 const graceMs = 5000;
 
-// Never a download or a build, whatever the environment says.
-const env = {
-  NODE_LLAMA_CPP_SKIP_DOWNLOAD: 'true',
-  NODE_LLAMA_CPP_POSTINSTALL: 'skip',
-  NODE_LLAMA_CPP_DEBUG: 'false',
-};
+// `DEBUG` would send llama.cpp's log past our logger, to stderr.
+const env = { ...offlineEnvironment(), NODE_LLAMA_CPP_DEBUG: 'false' };
 
 /** Starts a host and waits until its model is open; throws an InputError or a WorldError when that fails, with nothing left behind. */
 export async function openHostLink({ entry, order, patienceMs, isBusy, events }: HostLinkOptions): Promise<HostLink> {
@@ -88,7 +85,7 @@ export async function openHostLink({ entry, order, patienceMs, isBusy, events }:
 
   const gone = host.ended.then(async (ending) => {
     watch.stop();
-    await rm(scratch, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true }).catch(() => {});
     const message = obituary(ending, verdict, patienceMs, life.broken);
     opening.reject(
       new WorldError('host-not-opened', `The model host could not be opened. ${message}`, openingHint(ending)),

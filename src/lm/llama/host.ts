@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type LlamaModel, TokenBias } from 'node-llama-cpp';
 import type { AdapterFile, Engine, LmRequest, LmResponse, Probe, TextRow, TokenRow } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { answer, compilePlan } from './answer.ts';
@@ -44,8 +45,11 @@ export async function openHost(order: OpenOrder, log: LogLines, events: HostEven
   const { llama, model, engine, notices } = await openModel(order, log, events.onProgress);
   const renderer = createRenderer(model);
   const grammars = createGrammars(llama, model);
-  const contexts = createContexts({ model, layout: engine, scratch: order.scratch, grammar: grammars.get }, log);
-  const scheduler = createScheduler({ contextFor: contexts.get, ...events });
+  const { scratch } = order;
+  const { onProgress, onBroken } = events;
+  const unwanted = unwantedTokens(model);
+  const contexts = createContexts({ model, layout: engine, scratch, unwanted, grammar: grammars.get, onProgress }, log);
+  const scheduler = createScheduler({ contextFor: contexts.get, onBroken });
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
   const parts: Parts = {
     engine,
@@ -53,10 +57,18 @@ export async function openHost(order: OpenOrder, log: LogLines, events: HostEven
     renderer,
     scheduler,
     requireGrammar: grammars.require,
-    onProgress: events.onProgress,
+    onProgress,
   };
   const reproducible = carriedOver(engine, order.earlier) ?? ((await isReproducible(parts)) ? 'bytes' : 'replay');
   return { engine: { ...engine, reproducible }, notices: [...notices, ...renderer.notices], do: workOn(parts) };
+}
+
+/** An answer is text: control tokens that do not end it are never drawn. A grammar would take them for their spelling. */
+function unwantedTokens(model: LlamaModel): TokenBias {
+  const bias = TokenBias.for(model);
+  for (const token of model.iterateAllTokens())
+    if (model.getTokenAttributes(token).control && !model.isEogToken(token)) bias.set(token, 'never');
+  return bias;
 }
 
 /** An engine that is the same as at an earlier opening need not be probed again. */

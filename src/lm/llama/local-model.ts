@@ -1,9 +1,9 @@
-import { availableParallelism } from 'node:os';
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
+import { cores } from '../../system/hardware.ts';
 import { readModelFile } from './base-model.ts';
-import { sha256OfFile } from './file-digest.ts';
+import { fileDigest } from './file-digest.ts';
 import type { DeviceChoice, LayoutWishes, WorkResult } from './protocol.ts';
 import { HostKiller, type Supervisor, supervise } from './supervisor.ts';
 
@@ -59,7 +59,7 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     ...settings,
     order: { gguf: base.path, device, wishes, earlier },
     beforeOpening: async () => {
-      if ((await sha256OfFile(base.path)) !== base.sha256)
+      if ((await fileDigest(base.path)) !== base.sha256)
         throw new WorldError(
           'model-changed',
           `The model file "${base.path}" is not the one that was checked (sha256 ${base.sha256}).`,
@@ -131,7 +131,7 @@ const unexpected = (result: WorkResult): TypeError => new TypeError(`The host an
 
 function requireSizes(wishes: LayoutWishes): void {
   const mistakes = Object.entries(wishes).flatMap(([name, value]) => {
-    const most = name === 'threads' ? availableParallelism() : name === 'sequences' ? 256 : 2 ** 20;
+    const most = name === 'threads' ? cores() : name === 'sequences' ? 256 : 2 ** 20;
     const valid = Number.isInteger(value) && value >= 1 && value <= most;
     return valid ? [] : [`"${name}" is ${value}; it must be a whole number from 1 to ${most}.`];
   });
@@ -140,9 +140,8 @@ function requireSizes(wishes: LayoutWishes): void {
 }
 
 function threadNotices(earlier: Engine | null): Notice[] {
-  const cores = availableParallelism();
-  if (!earlier || earlier.threads <= cores) return [];
-  const message = `The run was started with ${earlier.threads} threads and this machine has ${cores} cores: the same answers come, but very slowly.`;
+  if (!earlier || earlier.threads <= cores()) return [];
+  const message = `The run was started with ${earlier.threads} threads and this machine has ${cores()} cores: the same answers come, but very slowly.`;
   return [{ code: 'more-threads-than-cores', message }];
 }
 
@@ -156,7 +155,7 @@ async function requireWeights({ model }: LmRequest, base: BaseModel, adapter: Ad
 
 async function requireContent(adapter: AdapterFile | null): Promise<void> {
   if (!adapter) return;
-  const found = await sha256OfFile(adapter.path).catch((cause: unknown) => {
+  const found = await fileDigest(adapter.path).catch((cause: unknown) => {
     throw new WorldError(
       'adapter-missing',
       `The adapter "${adapter.path}" cannot be read.`,

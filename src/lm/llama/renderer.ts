@@ -1,10 +1,4 @@
-import {
-  type ChatHistoryItem,
-  JinjaTemplateChatWrapper,
-  type LlamaModel,
-  type LlamaText,
-  type Token,
-} from 'node-llama-cpp';
+import { type ChatHistoryItem, JinjaTemplateChatWrapper, type LlamaModel, LlamaText, type Token } from 'node-llama-cpp';
 import { InputError } from '../../core/errors.ts';
 import type { Prompt, TextRow, TokenRow } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
@@ -34,22 +28,21 @@ export const asTokens = (ids: readonly number[]): Token[] => ids as unknown as T
 
 /** The one way from messages to token ids, for serving and for training rows: the model's own chat template. */
 export function createRenderer(model: LlamaModel): Renderer {
-  const vocabulary = vocabularyOf(model);
   const chat = chatTemplateOf(model);
-  const boundary = rememberLast(256, (shared: Pick<Prompt, 'system' | 'turns'>) => sharedPrefix(model, chat, shared));
-  const prompt = (item: Prompt): RenderedPrompt => {
-    const ids = idsOf(model, chat, item);
-    const prefix = boundary({ system: item.system, turns: item.turns });
-    return { ids, prefix: startsWith(ids, prefix.ids) ? prefix : noPrefix };
+  const vocabulary = { ...vocabularyOf(model), endOfTurn: endOfTurnOf(model, chat) };
+  const frameOf = rememberLast(256, (shared: Shared) => renderFrame(model, chat, shared));
+  const prompt = ({ system, turns, user }: Prompt): RenderedPrompt => {
+    const { prefix, pieces } = frameOf({ system, turns });
+    const ids = pieces.flatMap((piece) => ('ids' in piece ? piece.ids : vocabulary.tokenize(piece.around.join(user))));
+    return { ids, prefix };
   };
-  const withEnd = { ...vocabulary, endOfTurn: endOfTurnOf(model, chat) };
   return {
-    vocabulary: withEnd,
+    vocabulary,
     notices: chat.notices,
     prompt,
     row: ({ prompt: shown, pieces }) => ({
       promptIds: prompt(shown).ids,
-      completionIds: pieces ? [...pieces.flatMap(withEnd.tokenize), withEnd.endOfTurn] : [],
+      completionIds: pieces ? [...pieces.flatMap(vocabulary.tokenize), vocabulary.endOfTurn] : [],
     }),
   };
 }
@@ -125,34 +118,53 @@ function historyOf({ system, turns, user }: Prompt, hasSystemRole: boolean): Cha
 const renderedText = (chat: Chat, prompt: Prompt): LlamaText =>
   chat.wrapper.generateContextState({ chatHistory: historyOf(prompt, chat.hasSystemRole) }).contextText;
 
-/** User text stays plain text: only what the template itself writes is tokenized with control tokens. */
-function idsOf(model: LlamaModel, chat: Chat, prompt: Prompt): readonly number[] {
-  const ids = renderedText(chat, prompt).tokenize(model.tokenizer);
+type Shared = Pick<Prompt, 'system' | 'turns'>;
+
+/** What all prompts of a candidate have in common: everything but the places where the user's text stands, `around` which it is put. */
+interface Frame {
+  readonly prefix: Prefix;
+  readonly pieces: readonly ({ readonly ids: readonly number[] } | { readonly around: readonly string[] })[];
+}
+
+/**
+ * The template is rendered around a placeholder, never with the user's text. Each value of the result is tokenized by itself, and only
+ * what the template itself wrote may become control tokens: text of a user stays text.
+ */
+function renderFrame(model: LlamaModel, chat: Chat, shared: Shared): Frame {
+  const placeholder = textNotIn(JSON.stringify(shared));
+  const { values } = renderedText(chat, { ...shared, user: placeholder });
+  const pieces = values.map((value, index) => {
+    if (typeof value === 'string' && value.includes(placeholder)) return { around: value.split(placeholder) };
+    const ids = LlamaText(value).tokenize(model.tokenizer, index === 0 ? undefined : 'trimLeadingSpace');
+    return { ids: index === 0 ? withBos(model, ids) : ids };
+  });
+  return { prefix: prefixOf(model, pieces), pieces };
+}
+
+/** Some characters of the private use area that the text does not have. */
+function textNotIn(text: string): string {
+  let placeholder = '\uE000';
+  while (text.includes(placeholder)) placeholder += '\uE001';
+  return placeholder;
+}
+
+function withBos(model: LlamaModel, ids: readonly number[]): readonly number[] {
   const { bos, shouldPrependBosToken } = model.tokens;
   return shouldPrependBosToken && bos !== null && ids[0] !== bos ? [bos, ...ids] : ids;
 }
 
-/**
- * A rule that depends on system and turns alone: what two prompts with unlike user texts have in common, back to just behind its last
- * control token, where no tokenizer merges across.
- */
-function sharedPrefix(model: LlamaModel, chat: Chat, shared: Pick<Prompt, 'system' | 'turns'>): Prefix {
-  const [one, other] = ['0', 'x'].map((user) => idsOf(model, chat, { ...shared, user }));
-  let length = commonLength(one!, other!);
-  while (length > 0 && !isControl(model, one![length - 1]!)) length--;
-  const ids = one!.slice(0, length);
-  return { key: ids.join(' '), ids };
+/** The tokens in front of the user's text, back to just behind the last control token: a rule that depends on system and turns alone. */
+function prefixOf(model: LlamaModel, pieces: Frame['pieces']): Prefix {
+  const ids: number[] = [];
+  for (const piece of pieces) {
+    if ('around' in piece) break;
+    ids.push(...piece.ids);
+  }
+  const shared = ids.slice(0, ids.findLastIndex((id) => isControl(model, id)) + 1);
+  return { key: shared.join(' '), ids: shared };
 }
 
 const isControl = (model: LlamaModel, id: number): boolean => model.getTokenAttributes(asTokens([id])[0]!).control;
-
-function commonLength(a: readonly number[], b: readonly number[]): number {
-  const different = a.findIndex((id, index) => id !== b[index]);
-  return different === -1 ? a.length : different;
-}
-
-const startsWith = (ids: readonly number[], prefix: readonly number[]): boolean =>
-  prefix.length < ids.length && prefix.every((id, index) => id === ids[index]);
 
 /** What the template writes behind an assistant turn; without such a token the model's own end. */
 function endOfTurnOf(model: LlamaModel, chat: Chat): number {

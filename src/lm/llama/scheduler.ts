@@ -21,7 +21,6 @@ export interface Scheduler {
 export interface SchedulerOptions {
   /** The slots for these weights; may dispose others that are not in use. */
   contextFor(adapter: AdapterFile | null): Promise<WeightsContext>;
-  onProgress(): void;
   /** Something native failed: every cache is suspect and the process should end. */
   onBroken(error: unknown): void;
 }
@@ -46,7 +45,7 @@ interface Row {
  * Works in rounds, so that no answer depends on its company: slots are filled and cut back while nothing runs; every prompt is evaluated
  * alone; then all rows that need a single token go forward together, in slot order.
  */
-export function createScheduler({ contextFor, onProgress, onBroken }: SchedulerOptions): Scheduler {
+export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Scheduler {
   const queue = createQueue<Ticket>();
   const running = new Map<Slot, { readonly row: Row; readonly signal: AbortSignal }>();
   let current: { readonly adapter: string | null; readonly context: WeightsContext } | null = null;
@@ -119,7 +118,6 @@ export function createScheduler({ contextFor, onProgress, onBroken }: SchedulerO
       if (!row.step || row.step.tokens.length === 1) continue;
       current!.context.expect(1);
       row.advance(await slot.perform(row.step));
-      onProgress();
       await dismiss(slot);
     }
   }
@@ -129,7 +127,6 @@ export function createScheduler({ contextFor, onProgress, onBroken }: SchedulerO
     if (rows.length === 0) return;
     current!.context.expect(rows.length);
     const results = await Promise.all(rows.map(([slot, { row }]) => slot.perform(row.step!)));
-    onProgress();
     for (const [index, [slot, { row }]] of rows.entries()) {
       row.advance(results[index]!);
       await dismiss(slot);

@@ -111,7 +111,10 @@ export function supervise({ entry, order, patienceMs, beforeOpening }: Superviso
     const all = [...calls.values()];
     const suspect = all.find(({ deaths }) => deaths >= deathsToSuspicion);
     if (suspect) return inFlight() === 0 ? [suspect] : [];
-    return all.filter(({ state, work }) => state === 'waiting' && mayLoad(work));
+    const waiting = all.filter(({ state }) => state === 'waiting');
+    const blocked = waiting.findIndex(({ work }) => !mayLoad(work));
+    // What comes after a call that needs a new process waits with it: it would keep the old one busy.
+    return blocked === -1 ? waiting : waiting.slice(0, blocked);
   }
 
   /** A new adapter needs a place; and a path stands for the content it had when it was first loaded. */
@@ -157,6 +160,7 @@ export function supervise({ entry, order, patienceMs, beforeOpening }: Superviso
   }
 
   function onFailed(id: number, error: Error): void {
+    barrenDeaths = 0;
     settle(id)?.reject(error);
     void pump();
   }
@@ -218,6 +222,7 @@ export function supervise({ entry, order, patienceMs, beforeOpening }: Superviso
   return {
     async engine() {
       if (!known) await use(opened);
+      void pump();
       return known!.engine;
     },
     notices: () => known?.notices ?? [],

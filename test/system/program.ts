@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
 // Inside node_modules, so that what the program imports is found from there.
-const built = fileURLToPath(new URL(`../../node_modules/.cache/better-together-tests/`, import.meta.url));
+const built = fileURLToPath(new URL('../../node_modules/.cache/better-together-tests/', import.meta.url));
 
-/** A process of its own that runs one of the programs in this folder. */
+/** A process of its own. */
 export interface Program {
   readonly process: ChildProcess;
   /** The next line it prints; undefined at its end. */
@@ -17,10 +17,17 @@ export interface Program {
   rest(): Promise<string[]>;
 }
 
-export function startProgram(name: string, args: readonly string[], launcher: readonly string[] = []): Program {
-  const outfile = join(built, `${name}-${process.pid}.mjs`);
-  const entry = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  buildSync({ entryPoints: [entry], outfile, bundle: true, packages: 'external', platform: 'node', format: 'esm' });
+/** Runs a TypeScript file with Node, or with what stands before Node in `launcher`. */
+export function startProgram(source: URL, args: readonly string[], launcher: readonly string[] = []): Program {
+  const outfile = join(built, `${basename(source.pathname, '.ts')}-${process.pid}.mjs`);
+  buildSync({
+    entryPoints: [fileURLToPath(source)],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  });
   const [program = process.execPath, ...before] = [...launcher, process.execPath];
   const child = spawn(program, [...before, outfile, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -1,0 +1,31 @@
+import { test } from 'vitest';
+import { createLogLines } from '../../src/lm/llama/log-lines.ts';
+import { openModel } from '../../src/lm/llama/engine.ts';
+import { createRenderer } from '../../src/lm/llama/renderer.ts';
+import { openContext } from '../../src/lm/llama/context.ts';
+import { createContexts } from '../../src/lm/llama/contexts.ts';
+import { createGrammars } from '../../src/lm/llama/grammars.ts';
+import { createScheduler } from '../../src/lm/llama/scheduler.ts';
+import { isReproducible } from '../../src/lm/llama/reproducibility.ts';
+import { TokenBias, getLlamaGpuTypes } from 'node-llama-cpp';
+test('phases', async () => {
+  let t = performance.now();
+  const lap = (s: string) => { console.log(s, (performance.now() - t).toFixed(0)); t = performance.now(); };
+  const log = createLogLines();
+  console.log(await getLlamaGpuTypes('supported')); lap('gpu types');
+  const order = { gguf: '/work/main/models/SmolLM2-135M-Instruct.Q8_0.gguf', device: 'cpu' as const, wishes: { threads: 1 }, earlier: null, scratch: '/tmp/lab' };
+  const { llama, model, engine } = await openModel(order, log, () => {}); lap('open model');
+  const renderer = createRenderer(model); lap('renderer');
+  const bias = TokenBias.for(model);
+  for (const token of model.iterateAllTokens())
+    if (model.getTokenAttributes(token).control && !model.isEogToken(token)) bias.set(token, 'never');
+  lap('bias');
+  for (let i = 0; i < 100; i++) renderer.prompt({ system: 'You are', turns: [], user: `text ${i} and so on and on` }); lap('render 100');
+  const grammars = createGrammars(llama, model);
+  const context = await openContext({ model, layout: engine, adapter: null, scratch: '/tmp/lab', grammar: grammars.get } as never); lap('context');
+  await context.dispose(); lap('dispose');
+  const contexts = createContexts({ model, layout: engine, scratch: order.scratch, grammar: grammars.get } as never, log);
+  const scheduler = createScheduler({ contextFor: contexts.get, onProgress() {}, onBroken(e) { throw e; } });
+  console.log(await isReproducible({ renderer, scheduler, vocabularySize: 49152 })); lap('context + probe');
+  console.log(await isReproducible({ renderer, scheduler, vocabularySize: 49152 })); lap('probe');
+}, 60000);

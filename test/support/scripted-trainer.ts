@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { canonicalJson, type Json } from '../../src/core/json.ts';
+import type { Trainer, TrainingSpec } from '../../src/core/trainer.ts';
+
+export interface ScriptedTrainer extends Trainer {
+  readonly specs: readonly TrainingSpec[];
+}
+
+/** A trainer whose adapter is the hash of its order: for tests whose point is what happens around a training. */
+export function scriptedTrainer(options: { readonly onTrain?: () => void } = {}): ScriptedTrainer {
+  const specs: TrainingSpec[] = [];
+  return {
+    specs,
+    identity: async () => ({ trainer: 'scripted' }),
+    prepare: async () => null,
+    accept: async () => {},
+    async train(spec, { folder, probes, onProgress }) {
+      specs.push(spec);
+      options.onTrain?.();
+      onProgress?.({ step: 1, steps: 1, loss: 0.5, secondsLeft: 0 });
+      // `as`: a spec is plain data.
+      const content = canonicalJson(spec as unknown as Json);
+      const sha256 = createHash('sha256').update(content).digest('hex');
+      const path = join(folder, 'adapter.gguf');
+      writeFileSync(path, content);
+      const resumeFrom = join(folder, 'adapter');
+      mkdirSync(resumeFrom, { recursive: true });
+      writeFileSync(join(resumeFrom, 'weights'), content);
+      const flat = probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25))));
+      return {
+        adapter: { sha256, path },
+        resumeFrom,
+        probeBase: flat,
+        probeAdapter: flat,
+        losses: [{ step: 1, loss: 0.5 }],
+        supervisedTokens: spec.rows.length,
+        seconds: 1,
+      };
+    },
+  };
+}

@@ -1,0 +1,237 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Interrupted, StepError, WorldError } from '../../src/core/errors.ts';
+import type { BaseModel } from '../../src/core/lm.ts';
+import type { TrainingSpec } from '../../src/core/trainer.ts';
+import { microBatchOf } from '../../src/trainer/job.ts';
+import { type PythonTrainerOptions, pythonTrainer } from '../../src/trainer/python-trainer.ts';
+
+const fakePython = fileURLToPath(new URL('./fake-python.mjs', import.meta.url));
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'better-together-trainer-'));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+/** A trainer over a program that answers as the settings say. */
+function trainerWith(settings: object = {}, options: PythonTrainerOptions = {}) {
+  const python = join(root, 'python');
+  const text = JSON.stringify({ ...settings, journal: join(root, 'journal') });
+  writeFileSync(python, `#!/bin/sh\nexec "${process.execPath}" "${fakePython}" '${text}' "$@"\n`, { mode: 0o755 });
+  return pythonTrainer({ python, threads: 2, imports: join(root, 'imports'), ...options });
+}
+
+const journal = () => readFileSync(join(root, 'journal'), 'utf8').trim().split('\n');
+
+const folderOf = (name: string) => join(root, name);
+
+describe('the identity', () => {
+  test('is all that can change the bytes, asked of Python once, and no path', async () => {
+    const trainer = trainerWith();
+    const identity = await trainer.identity();
+    expect(await trainer.identity()).toEqual(identity);
+    expect(identity).toEqual({
+      python: '3.11.7',
+      torch: '2.15.0',
+      platform: 'linux-x86_64',
+      device: 'cpu',
+      threads: 2,
+      largestMicroBatch: 8,
+      maxGradNorm: 1,
+      weightDecay: 0,
+    });
+    expect(journal()).toEqual(['versions']);
+  });
+
+  test.each([
+    [{ cuda: true, metal: true }, 'cuda'],
+    [{ metal: true }, 'metal'],
+    [{}, 'cpu'],
+  ])('has the best device that is usable: %j', async (settings, device) => {
+    expect((await trainerWith(settings, { device: 'auto' }).identity()).device).toBe(device);
+  });
+
+  test('has the device that was named, usable or not', async () => {
+    expect((await trainerWith({ metal: true }, { device: 'cuda' }).identity()).device).toBe('cuda');
+  });
+});
+
+describe('a Python that cannot train is missing, with the command that makes one:', () => {
+  const missing = async (trainer: ReturnType<typeof trainerWith>, message: RegExp) => {
+    const error = await trainer.identity().catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(WorldError);
+    expect(error).toMatchObject({ code: 'python-missing', message: expect.stringMatching(message) });
+    expect(error.hint).toMatch('npm run setup');
+  };
+
+  test('no program', () => missing(trainerWith({}, { python: join(root, 'none') }), /no Python program at .*none/));
+  test('no package', () => missing(trainerWith({ versions: { trl: null } }), /lacks the package trl/));
+  test('no trainer in it', () =>
+    missing(trainerWith({ broken: 'No module' }), /cannot run the trainer:[\s\S]*No module/));
+});
+
+describe('a base', () => {
+  test('is imported for the gate until it is accepted, and then not again', async () => {
+    const trainer = trainerWith();
+    const options = { base, folder: folderOf('work'), probes };
+    const expected = [Float32Array.of(-1, 0), Float32Array.of(-1, 2), Float32Array.of(-1, 1)];
+    expect(await trainer.prepare(options)).toEqual(expected);
+    expect(await trainer.prepare(options)).toEqual(expected);
+    await trainer.accept(base, { positions: 3, meanKl: 0.001, worstKl: 0.01 });
+    expect(await trainer.prepare(options)).toBeNull();
+    expect(await trainerWith().prepare(options)).toBeNull();
+    expect(journal().filter((command) => command === 'run')).toHaveLength(2);
+  });
+
+  test('is imported by one of several at a time; the others say whom they wait for', async () => {
+    const phases: string[] = [];
+    const results = await Promise.all(
+      ['one', 'two', 'three'].map((name) =>
+        trainerWith().prepare({ base, folder: folderOf(name), probes, onPhase: (phase) => phases.push(phase) }),
+      ),
+    );
+    expect(results.map((rows) => rows?.length)).toEqual([3, 3, 3]);
+    expect(phases).toContain(`waiting for process ${process.pid}, which imports the same model`);
+  });
+
+  test('that another one imports can be given up waiting for', async () => {
+    const stop = new AbortController();
+    const first = trainerWith().prepare({ base, folder: folderOf('one'), probes });
+    const second = trainerWith().prepare({
+      base,
+      folder: folderOf('two'),
+      probes,
+      signal: stop.signal,
+      onPhase: () => stop.abort(),
+    });
+    await expect(Promise.race([first, second])).rejects.toThrow(Interrupted);
+    await first;
+  });
+
+  test('that was damaged is removed, so that running again imports it', async () => {
+    const imported = join(root, 'imports', 'b5-1-float32');
+    mkdirSync(imported, { recursive: true });
+    writeFileSync(join(imported, 'model.safetensors'), 'half');
+    const error = await trainerWith({ refuse: 'bad-base' })
+      .train(spec, { base, startFolder: '/peft', folder: folderOf('work'), probes })
+      .catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(WorldError);
+    expect(error).toMatchObject({ code: 'import-damaged', message: expect.stringContaining('It cannot be.') });
+    expect(existsSync(imported)).toBe(false);
+  });
+});
+
+describe('a training', () => {
+  test('is asked for in one job with the rows beside it, and offline', async () => {
+    const folder = folderOf('work');
+    await trainerWith({}, { device: 'cpu' }).train(spec, { base, startFolder: '/peft', folder, probes });
+    const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+    expect(JSON.parse(read('job.json'))).toEqual({
+      version: 1,
+      kind: 'sft',
+      base: join(root, 'imports', 'b5-1-float32'),
+      gguf: '/models/base.gguf',
+      rows: 'rows.jsonl',
+      workDir: '.',
+      device: 'cpu',
+      threads: 2,
+      seed: 7,
+      lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10 },
+      startAdapter: '/peft',
+      training: {
+        steps: 1,
+        batch: 12,
+        microBatch: 6,
+        learningRate: 0.002,
+        warmupSteps: 0,
+        schedule: 'constant',
+        precision: 'float32',
+        maxGradNorm: 1,
+        weightDecay: 0,
+        checkpointSteps: 25,
+      },
+      probe: [
+        { ids: [1, 2, 3], positions: [0, 2] },
+        { ids: [4, 5], positions: [1] },
+      ],
+    });
+    expect(read('rows.jsonl')).toBe(
+      '{"prompt_ids":[1,2],"completion_ids":[3]}\n{"prompt_ids":[4],"completion_ids":[5,6]}',
+    );
+    expect(JSON.parse(read('environment.json'))).toMatchObject({
+      HF_HUB_OFFLINE: '1',
+      TRANSFORMERS_OFFLINE: '1',
+      HF_HUB_DISABLE_TELEMETRY: '1',
+      PYTHONPATH: expect.stringMatching(/python-trainer$/),
+    });
+  });
+
+  test('gives the adapter, the way to go on from it, and what torch says at the probes', async () => {
+    const folder = folderOf('work');
+    const losses: number[] = [];
+    const trained = await trainerWith().train(spec, {
+      base,
+      startFolder: '/peft',
+      folder,
+      probes,
+      onProgress: ({ loss }) => losses.push(loss),
+    });
+    expect(trained).toEqual({
+      adapter: { sha256: 'a1', path: join(folder, 'adapter.gguf') },
+      resumeFrom: join(folder, 'adapter'),
+      probeBase: [Float32Array.of(-1, 0), Float32Array.of(-1, 2), Float32Array.of(-1, 1)],
+      probeAdapter: [Float32Array.of(-2, 0), Float32Array.of(-2, 2), Float32Array.of(-2, 1)],
+      losses: [{ step: 1, loss: 0.5 }],
+      supervisedTokens: 3,
+      seconds: 3.5,
+    });
+    expect(losses).toEqual([0.5]);
+  });
+
+  test('that the trainer refuses fails the step', async () => {
+    const options = { base, startFolder: '/peft', folder: folderOf('work'), probes };
+    await expect(trainerWith({ refuse: 'no-rows' }).train(spec, options)).rejects.toThrow(StepError);
+  });
+
+  test('from an adapter needs its folder', async () => {
+    const options = { base, startFolder: null, folder: folderOf('work'), probes };
+    await expect(trainerWith().train(spec, options)).rejects.toThrow(TypeError);
+  });
+});
+
+test('a micro batch is the largest that fits the limit and divides the batch', () => {
+  expect([1, 7, 8, 12, 16, 11].map(microBatchOf)).toEqual([1, 7, 8, 6, 8, 1]);
+  fc.assert(fc.property(fc.integer({ min: 1, max: 4096 }), (batch) => batch % microBatchOf(batch) === 0));
+});
+
+const base: BaseModel = {
+  sha256: 'b5',
+  path: '/models/base.gguf',
+  name: 'base',
+  architecture: 'llama',
+  parameters: 1,
+  layers: 3,
+  vocabularySize: 2,
+  trainedContextTokens: 64,
+  fileType: 'F16',
+};
+const probes = [
+  { ids: [1, 2, 3], positions: [0, 2] },
+  { ids: [4, 5], positions: [1] },
+];
+const spec: TrainingSpec = {
+  base: 'b5',
+  startFrom: 'a0',
+  rows: [
+    { promptIds: [1, 2], completionIds: [3] },
+    { promptIds: [4], completionIds: [5, 6] },
+  ],
+  lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10 },
+  training: { steps: 1, batch: 12, learningRate: 0.002, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
+  seed: 7,
+};
