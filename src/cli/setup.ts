@@ -43,7 +43,10 @@ export async function setUp(options: SetupOptions): Promise<boolean> {
   if (steps.every((step) => step.isReady())) return false;
   requirePlatform();
   const scratch = privateFolder(place.scratch);
-  const release = await soleSetup(join(scratch, 'setup.lock'), onLine, signal);
+  const { waitForLock } = await import('../system/lock.ts'); // loads SQLite, which most starts do not need
+  // Two at once would fill the same folders: the second waits, and then finds everything there.
+  const onWait = (holder: string): void => onLine(`Another set-up (process ${holder}) is at work; waiting for it.`);
+  const release = await waitForLock(join(scratch, 'setup.lock'), { signal, onWait });
   try {
     const work: Work = { onProgress, signal, environment: options.environment ?? {}, scratch };
     for (const step of steps) await makeUnlessReady(step, work, onLine);
@@ -84,17 +87,6 @@ const stepsIn = ({ trainer, modelSource, python, models }: SetupPlace): readonly
     trainer,
   }),
 ];
-
-/** Two set-ups at once would fill the same folders: the second waits, and then finds everything there. */
-async function soleSetup(lock: string, onLine: (line: string) => void, signal: AbortSignal): Promise<() => void> {
-  const { lockHolder, tryLock, waitForLock } = await import('../system/lock.ts'); // loads SQLite, which most starts do not need
-  const release = tryLock(lock);
-  if (release) return release;
-  onLine(`Another set-up (process ${lockHolder(lock)}) is at work; waiting for it.`);
-  return waitForLock(lock, signal).catch((error) => {
-    throw signal.aborted ? new Interrupted({ cause: error }) : error;
-  });
-}
 
 async function makeUnlessReady(step: Step, work: Work, onLine: (line: string) => void): Promise<void> {
   if (work.signal.aborted) throw new Interrupted();

@@ -25,11 +25,15 @@ export interface JsonSchema {
 /** Integer ranges of up to this many values are decided as a closed choice. */
 const largestRange = 32;
 
+/** `__proto__` is the one name that cannot be a key of a plain object. */
+export const isFieldName = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name) && name !== '__proto__';
+
 /** Reads the fields of a zod object, all mistakes at once. */
 export function fieldsOf(shape: z.ZodRawShape, role: 'input' | 'output'): Field[] {
   const mistakes: string[] = [];
+  if (role === 'output' && Object.keys(shape).length === 0) mistakes.push('There are no outputs.');
   const fields = Object.entries(shape).map(([name, type]) => {
-    if (!/^[A-Za-z_]\w*$/.test(name)) mistakes.push(`${role} "${name}": a field name is letters, digits and _`);
+    if (!isFieldName(name)) mistakes.push(`${role} "${name}": a field name is letters, digits and _`);
     try {
       return fieldOf(name, type as z.ZodType, role);
     } catch (error) {
@@ -54,7 +58,9 @@ function fieldOf(name: string, type: z.ZodType, role: 'input' | 'output'): Field
   // `as`: zod types its result as a recursive schema; it is plain JSON.
   const { $schema: _, ...schema } = z.toJSONSchema(type, { io: role }) as unknown as JsonSchema;
   const description = typeof schema.description === 'string' ? schema.description : '';
-  return { name, description, kind: kindOf(schema), constraints: constraintsOf(schema) };
+  const kind = kindOf(schema);
+  if (kind.type === 'choice' && kind.values.length === 0) throw new Error('no value is possible');
+  return { name, description, kind, constraints: constraintsOf(schema) };
 }
 
 function kindOf(schema: JsonSchema): FieldKind {
@@ -73,11 +79,18 @@ function choicesOf(schema: JsonSchema): (string | number | boolean)[] | null {
   if (Array.isArray(schema.enum) && schema.enum.every(isPlain)) return [...schema.enum];
   if (isPlain(schema.const)) return [schema.const];
   if (schema.type === 'boolean') return [true, false];
-  if (schema.type === 'integer' && typeof schema.minimum === 'number' && typeof schema.maximum === 'number') {
-    const { minimum, maximum } = schema;
-    if (maximum - minimum < largestRange) return Array.from({ length: maximum - minimum + 1 }, (_, i) => minimum + i);
-  }
-  return null;
+  return schema.type === 'integer' ? smallRange(schema) : null;
+}
+
+/** The whole numbers that a schema allows, where both of its bounds are known and near each other. */
+function smallRange(schema: JsonSchema): number[] | null {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
+  const least = typeof exclusiveMinimum === 'number' ? Math.floor(exclusiveMinimum) + 1 : minimum;
+  const most = typeof exclusiveMaximum === 'number' ? Math.ceil(exclusiveMaximum) - 1 : maximum;
+  if (typeof least !== 'number' || typeof most !== 'number' || most - least >= largestRange) return null;
+  const first = Math.ceil(least);
+  const numbers = Array.from({ length: Math.floor(most) - first + 1 }, (_, i) => first + i);
+  return numbers.filter((number) => typeof multipleOf !== 'number' || number % multipleOf === 0);
 }
 
 /** zod writes the safe-integer bounds for every integer; they say nothing to a reader. */

@@ -66,6 +66,9 @@ function expressionOf(schema: JsonSchema, rules: Map<string, string>): string {
   if (schema.const !== undefined) return quoteGbnf(JSON.stringify(schema.const));
   if (Array.isArray(schema.enum))
     return `(${schema.enum.map((value: Json) => quoteGbnf(JSON.stringify(value))).join(' | ')})`;
+  // zod writes `type: ["string", "null"]` for some of what may be null.
+  if (Array.isArray(schema.type))
+    return `(${schema.type.map((type: Json) => expressionOf({ ...schema, type }, rules)).join(' | ')})`;
   switch (schema.type) {
     case 'string':
     case 'integer':

@@ -1,41 +1,74 @@
 import { z } from 'zod';
 import { InputError } from './errors.ts';
+import { isFieldName } from './field.ts';
 
 // The type level follows the grammar of `parseSignature` below; a test holds the two together.
 
-type Trim<S extends string> = S extends ` ${infer R}` ? Trim<R> : S extends `${infer R} ` ? Trim<R> : S;
+type Blank = ' ' | '\n' | '\r' | '\t';
+type Trim<S extends string> = S extends `${Blank}${infer R}` ? Trim<R> : S extends `${infer R}${Blank}` ? Trim<R> : S;
 
-type FieldType<T extends string> = T extends `${infer A}|${infer B}`
-  ? z.ZodType<z.output<FieldType<Trim<A>>> | z.output<FieldType<Trim<B>>>>
-  : T extends `'${infer V}'`
-    ? z.ZodType<V>
-    : T extends `"${infer V}"`
-      ? z.ZodType<V>
-      : T extends `list[${infer Item}]`
-        ? z.ZodArray<FieldType<Trim<Item>>>
-        : T extends `${infer Item}[]`
-          ? z.ZodArray<FieldType<Trim<Item>>>
-          : T extends 'int' | 'float' | 'number'
-            ? z.ZodNumber
-            : T extends 'bool' | 'boolean'
-              ? z.ZodBoolean
-              : z.ZodString;
+/** The text outside of quotes; never, where a quote stays open. */
+type OutsideQuotes<S extends string, Out extends string = ''> = S extends `${infer A}'${infer B}`
+  ? A extends `${infer C}"${infer D}`
+    ? `${D}'${B}` extends `${string}"${infer Rest}`
+      ? OutsideQuotes<Rest, `${Out}${C}`>
+      : never
+    : B extends `${string}'${infer Rest}`
+      ? OutsideQuotes<Rest, `${Out}${A}`>
+      : never
+  : S extends `${infer A}"${infer B}`
+    ? B extends `${string}"${infer Rest}`
+      ? OutsideQuotes<Rest, `${Out}${A}`>
+      : never
+    : `${Out}${S}`;
 
-type OneField<F extends string> = F extends `${infer Name}:${infer Type}`
-  ? { [N in Trim<Name>]: FieldType<Trim<Type>> }
-  : { [N in Trim<F>]: z.ZodString };
+type HasPairs<S extends string> = S extends `${infer A}]${infer B}`
+  ? A extends `${infer X}[${infer Y}`
+    ? HasPairs<`${X}${Y}${B}`>
+    : false
+  : S extends `${string}[${string}`
+    ? false
+    : true;
 
-type FieldList<S extends string> = S extends `${infer First},${infer Rest}`
-  ? OneField<Trim<First>> & FieldList<Rest>
-  : OneField<Trim<S>>;
+type IsClosed<S extends string> = [OutsideQuotes<S>] extends [never] ? false : HasPairs<OutsideQuotes<S>>;
 
-type Flat<T> = { [K in keyof T]: T[K] };
+/** Splits at a separator that stands outside of quotes and brackets. */
+type Split<
+  S extends string,
+  Separator extends string,
+  Open extends string = '',
+  Done extends readonly string[] = [],
+> = S extends `${infer A}${Separator}${infer B}`
+  ? IsClosed<`${Open}${A}`> extends true
+    ? Split<B, Separator, '', [...Done, `${Open}${A}`]>
+    : Split<B, Separator, `${Open}${A}${Separator}`, Done>
+  : [...Done, `${Open}${S}`];
+
+type Unquoted<T extends string> = T extends `'${infer V}'` ? V : T extends `"${infer V}"` ? V : never;
+
+type FieldType<T extends string> = [Trim<Split<T, '|'>[number]>] extends [`'${string}'` | `"${string}"`]
+  ? z.ZodType<Unquoted<Trim<Split<T, '|'>[number]>>, Unquoted<Trim<Split<T, '|'>[number]>>>
+  : T extends `${infer Item}[]`
+    ? z.ZodArray<FieldType<Trim<Item>>>
+    : T extends `list[${infer Item}]`
+      ? z.ZodArray<FieldType<Trim<Item>>>
+      : T extends 'int' | 'float' | 'number'
+        ? z.ZodNumber
+        : T extends 'bool' | 'boolean'
+          ? z.ZodBoolean
+          : z.ZodString;
+
+type Shape<Side extends string> = {
+  [F in Split<Side, ','>[number] as F extends `${infer Name}:${string}` ? Trim<Name> : Trim<F>]: F extends `${string}:${infer T}`
+    ? FieldType<Trim<T>>
+    : z.ZodString;
+};
 
 /** The zod shapes that a signature string stands for; plain shapes when the string is not known at compile time. */
 export type SignatureShapes<S extends string> = string extends S
   ? { inputs: z.ZodRawShape; outputs: z.ZodRawShape }
-  : S extends `${infer I}->${infer O}`
-    ? { inputs: Flat<FieldList<I>>; outputs: Flat<FieldList<O>> }
+  : Split<S, '->'> extends [infer Inputs extends string, infer Outputs extends string]
+    ? { inputs: Shape<Inputs>; outputs: Shape<Outputs> }
     : never;
 
 const hint = "Write for example: ticket, customer -> team: 'billing' | 'delivery', urgent: bool";
@@ -53,7 +86,7 @@ export function parseSignature(text: string): { inputs: z.ZodRawShape; outputs: 
   const mistakes: string[] = [];
   const [inputs, outputs] = sides.map((side, index) => shapeOf(side, index === 0 ? 'left' : 'right', mistakes));
   for (const name of Object.keys(inputs!)) {
-    if (name in outputs!) mistakes.push(`"${name}" stands on both sides of the arrow.`);
+    if (Object.hasOwn(outputs!, name)) mistakes.push(`"${name}" stands on both sides of the arrow.`);
   }
   if (mistakes.length > 0) throw new InputError('signature-syntax', mistakes, hint);
   return { inputs: inputs!, outputs: outputs! };
@@ -62,10 +95,10 @@ export function parseSignature(text: string): { inputs: z.ZodRawShape; outputs: 
 function shapeOf(side: string, where: string, mistakes: string[]): Record<string, z.ZodType> {
   const shape: Record<string, z.ZodType> = {};
   for (const field of splitOutsideQuotes(side, ',')) {
-    const [, name, type] = /^\s*([A-Za-z_]\w*)\s*(?::(.*))?$/s.exec(field) ?? [];
-    if (name === undefined)
+    const [, name, type] = /^\s*(\w+)\s*(?::(.*))?$/s.exec(field) ?? [];
+    if (name === undefined || !isFieldName(name))
       mistakes.push(`"${field.trim()}" (${where} of the arrow) is not a field: name or name: type.`);
-    else if (name in shape) mistakes.push(`"${name}" stands twice ${where} of the arrow.`);
+    else if (Object.hasOwn(shape, name)) mistakes.push(`"${name}" stands twice ${where} of the arrow.`);
     else shape[name] = typeOf(type?.trim() ?? 'str', name, mistakes);
   }
   return shape;
@@ -74,24 +107,25 @@ function shapeOf(side: string, where: string, mistakes: string[]): Record<string
 function typeOf(type: string, field: string, mistakes: string[]): z.ZodType {
   const members = splitOutsideQuotes(type, '|').map((member) => member.trim());
   if (members.every(isQuoted)) return z.enum(members.map((member) => member.slice(1, -1)) as [string, ...string[]]);
-  const list = /^list\[(.+)\]$/s.exec(type) ?? /^(.+)\[\]$/s.exec(type);
+  const list = /^(.+)\[\]$/s.exec(type) ?? /^list\[(.+)\]$/s.exec(type);
   if (list && members.length === 1) return z.array(typeOf(list[1]!.trim(), field, mistakes));
-  const named: Record<string, z.ZodType> = {
-    str: z.string(),
-    string: z.string(),
-    int: z.int(),
-    float: z.number(),
-    number: z.number(),
-    bool: z.boolean(),
-    boolean: z.boolean(),
-  };
-  const known = named[type];
+  const known = namedTypes.get(type);
   if (known) return known;
   mistakes.push(
     `"${field}" has the unknown type ${type}; known are str, int, float, bool, list[...], T[] and 'word' | 'word'.`,
   );
   return z.string();
 }
+
+const namedTypes: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
+  ['str', z.string()],
+  ['string', z.string()],
+  ['int', z.int()],
+  ['float', z.number()],
+  ['number', z.number()],
+  ['bool', z.boolean()],
+  ['boolean', z.boolean()],
+]);
 
 const isQuoted = (text: string): boolean => /^'[^']+'$/.test(text) || /^"[^"]+"$/.test(text);
 

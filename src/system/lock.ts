@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { Interrupted } from '../core/errors.ts';
-import { fileError, writePrivately } from './files.ts';
+import { Interrupted, WorldError } from '../core/errors.ts';
+import { fileError, kept, writePrivately } from './files.ts';
 
 /**
  * Holds a lock file for this process until the returned function is called; null while anybody holds it, this process included.
@@ -18,13 +18,22 @@ export function tryLock(path: string): (() => void) | null {
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return null;
-    throw error;
+    if (!(error instanceof Database.SqliteError)) throw error;
+    if (error.code.startsWith('SQLITE_BUSY')) return null;
+    const hint = kept('Use a file system that has locks.');
+    throw new WorldError('lock-failed', `${path} cannot be locked: ${error.message} (${error.code}).`, hint);
   }
   // In a file of its own: closing any other descriptor of a locked file would give the lock up (POSIX, fcntl).
   writePrivately(holderFile(path), String(process.pid));
-  return () => void database.close();
+  held.add(database);
+  return () => {
+    database.close();
+    held.delete(database);
+  };
 }
+
+// A database that nobody refers to is closed by the garbage collector, and the caller may well forget the function until the end.
+const held = new Set<Database.Database>();
 
 /** Waits for a lock until it is free; `onWait` is told once who has it. */
 export async function waitForLock(

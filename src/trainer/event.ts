@@ -1,21 +1,21 @@
 import { z } from 'zod';
 
-const counted = { v: z.literal(1) };
+const version = { v: z.literal(1) };
 
 /** What the trainer says while it works; python-trainer's events.py writes it. Types that only reassure carry more than is read here. */
 const TrainerEvent = z.discriminatedUnion('type', [
   z.object({
-    ...counted,
+    ...version,
     type: z.literal('progress'),
     step: z.number(),
     steps: z.number(),
     loss: z.number(),
     secondsLeft: z.number(),
   }),
-  z.object({ ...counted, type: z.literal('heartbeat'), phase: z.string() }),
-  z.object({ ...counted, type: z.literal('warning'), message: z.string() }),
-  z.object({ ...counted, type: z.literal('error'), code: z.string(), message: z.string(), hint: z.string() }),
-  z.object({ ...counted, type: z.enum(['start', 'ready', 'checkpoint', 'result', 'stopped']) }),
+  z.object({ ...version, type: z.literal('heartbeat'), phase: z.string() }),
+  z.object({ ...version, type: z.literal('warning'), message: z.string() }),
+  z.object({ ...version, type: z.literal('error'), code: z.string(), message: z.string(), hint: z.string() }),
+  z.object({ ...version, type: z.enum(['start', 'ready', 'checkpoint', 'result', 'stopped']) }),
 ]);
 
 export type TrainerEvent = z.infer<typeof TrainerEvent>;

@@ -1,12 +1,12 @@
 import type { Json } from '../core/json.ts';
 import type { Probe, TokenRow } from '../core/lm.ts';
 import type { TrainingSpec } from '../core/trainer.ts';
-import type { Device } from './python-environment.ts';
+import type { Device } from './device.ts';
 
-/** What the trainer is asked to do; python-trainer's job.py checks it. Relative paths start at the job file. */
+// What the trainer can be asked to do; python-trainer's job.py says the same and checks it. Relative paths start at the job file.
 const version = 1;
 
-/** Float32 also where the training itself computes in fewer bits: the parity gate needs the exact weights. */
+/** Also where the training itself computes in fewer bits: the parity gate needs the exact weights. */
 export const importDtype = 'float32';
 
 /** What is not for the caller to choose, and changes an adapter's last bits all the same. */

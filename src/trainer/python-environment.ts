@@ -4,8 +4,6 @@ import { offlineEnvironment } from '../system/environment.ts';
 import { trainerSource } from '../system/folders.ts';
 import { type Command, outputOf } from '../system/process.ts';
 
-export type Device = 'cpu' | 'cuda' | 'metal';
-
 const Description = z.object({
   versions: z.record(z.string(), z.string().nullable()),
   platform: z.string(),
@@ -46,8 +44,8 @@ export async function describePython(python: string): Promise<PythonEnvironment>
   const { program, args, environment } = trainerCommand([python]);
   const answer = await outputOf({ program, args: [...args, 'versions'], environment });
   if (answer.startError) throw pythonMissing(`There is no Python program at ${python}.`);
-  if (answer.exitCode !== 0) throw pythonMissing(`The Python at ${python} cannot run the trainer:\n${answer.stderr}`);
-  const description = Description.parse(JSON.parse(answer.stdout));
+  const description = answer.exitCode === 0 ? parseDescription(answer.stdout) : undefined;
+  if (!description) throw pythonMissing(`${python} cannot run the trainer:\n${answer.stderr.slice(-2000)}`);
   const versions: Record<string, string> = {};
   for (const [name, version] of Object.entries(description.versions)) {
     if (version === null) throw pythonMissing(`The Python at ${python} lacks the package ${name}.`);
@@ -56,8 +54,13 @@ export async function describePython(python: string): Promise<PythonEnvironment>
   return { ...description, versions };
 }
 
-export const bestDevice = ({ cuda, metal }: PythonEnvironment): Device =>
-  cuda.usable ? 'cuda' : metal.usable ? 'metal' : 'cpu';
+function parseDescription(text: string): z.infer<typeof Description> | undefined {
+  try {
+    return Description.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
 
 const pythonMissing = (fact: string): WorldError =>
   new WorldError(

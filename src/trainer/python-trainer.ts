@@ -5,16 +5,11 @@ import type { Trainer } from '../core/trainer.ts';
 import { privateFolder, withFile, writePrivately } from '../system/files.ts';
 import { importsFolder, pythonProgram } from '../system/folders.ts';
 import { cores } from '../system/hardware.ts';
+import { chooseDevice, type Device } from './device.ts';
 import { importedBase } from './imported-base.ts';
 import { fixedSettings, importJob, rowLines, rowsFile, sftJob } from './job.ts';
 import { readProbeFile } from './probe-file.ts';
-import {
-  bestDevice,
-  type Device,
-  describePython,
-  type PythonEnvironment,
-  trainerCommand,
-} from './python-environment.ts';
+import { describePython, type PythonEnvironment, trainerCommand } from './python-environment.ts';
 import { runJob } from './run-job.ts';
 
 export interface PythonTrainerOptions {
@@ -37,8 +32,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
 
   let asked: Promise<PythonEnvironment> | undefined;
   const environment = () => (asked ??= describePython(python));
-  const device = async (): Promise<Device> =>
-    options.device === undefined || options.device === 'auto' ? bestDevice(await environment()) : options.device;
+  const device = async () => chooseDevice(options.device ?? 'auto', await environment());
 
   return {
     async identity() {

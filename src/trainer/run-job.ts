@@ -41,7 +41,7 @@ export async function runJob(job: Json, options: JobOptions): Promise<void> {
   );
   const heard = await listen(worker, options);
   const end = await worker.end;
-  if (heard.broken) throw crashed(heard.broken.code, heard.broken.fact, logFile);
+  if (heard.broken) throw crashed(heard.broken.code, heard.broken.fact, 'Look at the log.', logFile);
   if (end.exitCode !== 0) throw endError(end, heard.error, logFile, options);
 }
 
@@ -109,12 +109,15 @@ function endError(end: ProcessEnd, said: Heard['error'], logFile: string, { comm
   }
   if (said && exitCode !== null && wouldRepeat.has(exitCode)) return new StepError(said.code, said.message, said.hint);
   if (said?.code === 'disk-full') return new WorldError(said.code, said.message, kept('Make room.'));
-  const how = exitCode === null ? `was killed by ${end.signal}` : `ended with exit code ${exitCode}`;
-  return crashed('trainer-crashed', `The trainer ${how}.${said ? ` ${said.message}` : ''}`, logFile);
+  if (exitCode !== null) {
+    const fact = `The trainer ended with exit code ${exitCode}.${said ? ` ${said.message}` : ''}`;
+    return crashed('trainer-crashed', fact, 'Look at the log.', logFile);
+  }
+  const hint = 'If the system did it for want of memory, end other programs, or train fewer layers or a smaller batch.';
+  return crashed('trainer-crashed', `The trainer was killed by ${end.signal}.`, hint, logFile);
 }
 
-function crashed(code: string, fact: string, logFile: string): WorldError {
+function crashed(code: string, fact: string, hint: string, logFile: string): WorldError {
   const tail = tailOfFile(logFile, 8192).trim();
-  const message = tail ? `${fact}\nThe end of ${logFile}:\n${tail}` : fact;
-  return new WorldError(code, message, kept('Look at the log; the system kills what takes too much memory.'));
+  return new WorldError(code, tail ? `${fact}\nThe end of ${logFile}:\n${tail}` : fact, kept(hint));
 }

@@ -36,14 +36,14 @@ process.exitCode = Number(process.env.TSC_EXITS ?? 0);
 const setup = 'export const setUpInTerminal = async () => process.env.REST_IS_MISSING !== undefined;';
 const main = `
 const [command, ...args] = process.argv.slice(2);
-console.log(JSON.stringify([command, args]));
 process.exitCode = 7;
 if (args[0] === 'wait') {
-  let signals = [];
+  const signals = [];
   const heard = (signal) => { signals.push(signal); setTimeout(() => { console.log(signals.join()); process.exit(130); }, 300); };
   process.on('SIGINT', heard).on('SIGTERM', heard);
   setInterval(() => {}, 1000);
 }
+console.log(JSON.stringify([command, args]));
 if (args[0] === 'die') process.kill(process.pid, 'SIGKILL');
 `;
 const lock = { packages: { '': {}, 'node_modules/better-sqlite3': { version: '1.0.0' } } };
@@ -52,8 +52,8 @@ let root: string;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'checkout-'));
-  mkdirSync(join(root, 'scripts'));
-  cpSync('scripts/setup.mjs', join(root, 'scripts', 'setup.mjs'));
+  for (const part of ['setup.mjs', 'setup'])
+    cpSync(join('scripts', part), join(root, 'scripts', part), { recursive: true });
   write('package.json', JSON.stringify({ type: 'module', engines: { node: '^20.19 || ^22.13 || >=24' } }));
   write('package-lock.json', JSON.stringify(lock));
   write('tsconfig.json', '{}');
@@ -106,7 +106,7 @@ test('installs and compiles in a fresh clone, with a line before and after each,
     exitCode: 0,
     out: '',
     said: [
-      '… npm packages (npm ci, about two minutes)',
+      '… npm packages (npm ci, two to three minutes)',
       'added 0 packages',
       '✓ npm packages, N s',
       '… compiled sources (tsc, a few seconds)',
@@ -200,7 +200,7 @@ test('names npm when it is missing', async () => {
   rmSync(join(root, 'bin'), { recursive: true });
   expect(await run([], { PATH: '' })).toMatchObject({
     exitCode: 2,
-    said: '… npm packages (npm ci, about two minutes)\nnpm is not on PATH.\nInstall Node.js with npm, then run the same command again.\n',
+    said: '… npm packages (npm ci, two to three minutes)\nnpm is not on PATH.\nInstall Node.js with npm, then run the same command again.\n',
   });
 });
 
@@ -229,7 +229,7 @@ test('of two at once the second waits, says for whom, and finds everything there
   expect(calls()).toEqual(['npm ci --no-fund --no-audit']);
 
   first.kill('SIGTERM');
-  expect(await firstEnd).toMatchObject({ exitCode: 143, said: expect.stringContaining('Set-up was stopped.') });
+  expect(await firstEnd).toMatchObject({ exitCode: 130, said: expect.stringContaining('Set-up was stopped.') });
   expect(await secondEnd).toMatchObject({ exitCode: 0, said: expect.stringContaining('✓ compiled sources') });
 });
 

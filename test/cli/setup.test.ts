@@ -69,9 +69,13 @@ beforeEach(() => {
   write(join(place.modelSource, 'manifest.json'), JSON.stringify(manifest));
   write(join(folder, 'calls'), '');
   onPath('uv', 'python3');
+  vi.stubEnv('UV_PYTHON', ''); // the developer's own choice
 });
 
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+  vi.unstubAllEnvs();
+});
 
 function write(file: string, content: string): void {
   mkdirSync(dirname(file), { recursive: true });
@@ -204,6 +208,18 @@ test('goes past a program that is called Python and does not run', async () => {
   chmodSync(join(folder, 'bin', 'python3.13'), 0o755);
   await start();
   expect(lines).toContain('✓ Python environment (Python 3.12.4, uv 1.2.3), N s');
+});
+
+test.each(['python3.12', '3.12'])('takes the Python that the user names in UV_PYTHON: %s', async (named) => {
+  onPath('uv', 'python3.14', 'python3.12');
+  vi.stubEnv('UV_PYTHON', named);
+  await start();
+  expect(callsWith('uv venv')[0]).toContain('--python /bin/python3.12 ');
+});
+
+test('never takes another Python than the named one', async () => {
+  vi.stubEnv('UV_PYTHON', '/not/there');
+  await expect(start()).rejects.toThrow('No Python 3.11 or newer was found: UV_PYTHON names /not/there.');
 });
 
 test('fetches a uv of its own, once, where there is none', async () => {

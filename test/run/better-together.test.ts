@@ -51,7 +51,6 @@ function start(
   options: Partial<CompileOptions<string>> & {
     metric?: Metric;
     optimizers?: { [key: string]: Optimizer };
-    trainer?: ScriptedTrainer;
   } = {},
 ) {
   const together = betterTogetherOver({

@@ -18,8 +18,8 @@ import { sqliteStore } from '../../src/store/sqlite-store.ts';
 import { storeContract } from '../contract/store-contract.ts';
 import { startProgram } from '../system/program.ts';
 
-const writer = new URL('./writer.ts', import.meta.url);
-const holder = new URL('./holder.ts', import.meta.url);
+const writer = new URL('./call-writer.ts', import.meta.url);
+const holder = new URL('./run-holder.ts', import.meta.url);
 
 let folder: string;
 let path: string;

@@ -23,7 +23,7 @@ if (command === 'versions') {
   const described = {
     versions: { python: '3.11.7', torch: '2.15.0', ...settings.versions },
     platform: 'linux-x86_64',
-    cuda: { torchBuild: '13.2', driver: null, devices: 0, usable: settings.cuda ?? false },
+    cuda: { torchBuild: '13.2', driver: null, devices: 0, usable: false, ...settings.cuda },
     metal: { usable: settings.metal ?? false },
   };
   console.log(JSON.stringify(described));

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Interrupted, StepError, WorldError } from '../../src/core/errors.ts';
+import { InputError, Interrupted, StepError, WorldError } from '../../src/core/errors.ts';
 import type { BaseModel } from '../../src/core/lm.ts';
 import type { TrainingSpec } from '../../src/core/trainer.ts';
+import { tryLock } from '../../src/system/lock.ts';
 import { microBatchOf } from '../../src/trainer/job.ts';
 import { type PythonTrainerOptions, pythonTrainer } from '../../src/trainer/python-trainer.ts';
 
@@ -20,7 +21,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 /** A trainer over a program that answers as the settings say. */
 function trainerWith(settings: object = {}, options: PythonTrainerOptions = {}) {
-  const python = join(root, 'python');
+  const python = join(mkdtempSync(join(root, 'bin-')), 'python');
   const text = JSON.stringify({ ...settings, journal: join(root, 'journal') });
   writeFileSync(python, `#!/bin/sh\nexec "${process.execPath}" "${fakePython}" '${text}' "$@"\n`, { mode: 0o755 });
   return pythonTrainer({ python, threads: 2, imports: join(root, 'imports'), ...options });
@@ -49,15 +50,31 @@ describe('the identity', () => {
   });
 
   test.each([
-    [{ cuda: true, metal: true }, 'cuda'],
+    [{ cuda: { usable: true }, metal: true }, 'cuda'],
     [{ metal: true }, 'metal'],
     [{}, 'cpu'],
   ])('has the best device that is usable: %j', async (settings, device) => {
     expect((await trainerWith(settings, { device: 'auto' }).identity()).device).toBe(device);
   });
 
-  test('has the device that was named, usable or not', async () => {
-    expect((await trainerWith({ metal: true }, { device: 'cuda' }).identity()).device).toBe('cuda');
+  test('has the device that was named when it is usable', async () => {
+    expect((await trainerWith({ cuda: { usable: true } }, { device: 'cpu' }).identity()).device).toBe('cpu');
+  });
+});
+
+describe('a device that was named and is not usable is refused with the reason:', () => {
+  test.each([
+    ['cuda', { torchBuild: null }, 'the installed torch was built without CUDA'],
+    ['cuda', {}, 'there is no NVIDIA driver'],
+    ['cuda', { driver: '12.4' }, 'the NVIDIA driver finds no GPU'],
+    ['cuda', { driver: '12.4', devices: 1 }, 'the NVIDIA driver (CUDA 12.4) is older than what torch was built for'],
+    ['metal', {}, 'Metal needs a Mac with Apple silicon'],
+  ] as const)('%s, %j', async (device, cuda, reason) => {
+    const error = await trainerWith({ cuda }, { device })
+      .identity()
+      .catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(InputError);
+    expect(error).toMatchObject({ code: 'device-not-usable', message: expect.stringContaining(reason) });
   });
 });
 
@@ -71,6 +88,8 @@ describe('a Python that cannot train is missing, with the command that makes one
 
   test('no program', () => missing(trainerWith({}, { python: join(root, 'none') }), /no Python program at .*none/));
   test('no package', () => missing(trainerWith({ versions: { trl: null } }), /lacks the package trl/));
+  test('another program', () =>
+    missing(trainerWith({}, { python: '/bin/echo' }), /\/bin\/echo cannot run the trainer/));
   test('no trainer in it', () =>
     missing(trainerWith({ broken: 'No module' }), /cannot run the trainer:[\s\S]*No module/));
 });
@@ -88,29 +107,37 @@ describe('a base', () => {
     expect(journal().filter((command) => command === 'run')).toHaveLength(2);
   });
 
-  test('is imported by one of several at a time; the others say whom they wait for', async () => {
-    const phases: string[] = [];
+  test('is imported by one process at a time', async () => {
     const results = await Promise.all(
-      ['one', 'two', 'three'].map((name) =>
-        trainerWith().prepare({ base, folder: folderOf(name), probes, onPhase: (phase) => phases.push(phase) }),
-      ),
+      ['one', 'two', 'three'].map((name) => trainerWith().prepare({ base, folder: folderOf(name), probes })),
     );
     expect(results.map((rows) => rows?.length)).toEqual([3, 3, 3]);
-    expect(phases).toContain(`waiting for process ${process.pid}, which imports the same model`);
   });
 
-  test('that another one imports can be given up waiting for', async () => {
-    const stop = new AbortController();
-    const first = trainerWith().prepare({ base, folder: folderOf('one'), probes });
-    const second = trainerWith().prepare({
-      base,
-      folder: folderOf('two'),
-      probes,
-      signal: stop.signal,
-      onPhase: () => stop.abort(),
+  describe('that another process imports is waited for,', () => {
+    const wait = (onPhase: (phase: string) => void, signal = new AbortController().signal) =>
+      trainerWith().prepare({ base, folder: folderOf('work'), probes, onPhase, signal });
+    let release: (() => void) | null;
+    beforeEach(() => {
+      mkdirSync(join(root, 'imports'));
+      release = tryLock(join(root, 'imports', 'b5-1-float32.lock'));
     });
-    await expect(Promise.race([first, second])).rejects.toThrow(Interrupted);
-    await first;
+
+    test('with a word about who has it', async () => {
+      const phases: string[] = [];
+      const prepared = wait((phase) => {
+        phases.push(phase);
+        release?.();
+      });
+      expect(await prepared).toHaveLength(3);
+      expect(phases).toEqual([`waiting for process ${process.pid}, which imports the same model`]);
+    });
+
+    test('unless one is asked to stop', async () => {
+      const stop = new AbortController();
+      await expect(wait(() => stop.abort(), stop.signal)).rejects.toThrow(Interrupted);
+      release?.();
+    });
   });
 
   test('that was damaged is removed, so that running again imports it', async () => {

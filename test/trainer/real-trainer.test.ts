@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Interrupted, StepError } from '../../src/core/errors.ts';
 import type { BaseModel } from '../../src/core/lm.ts';
-import type { Trained, TrainingProgress, TrainingSpec } from '../../src/core/trainer.ts';
+import type { Trained, TrainingProgress, TrainingSpec, TrainOptions } from '../../src/core/trainer.ts';
 import { sha256OfFile } from '../../src/system/files.ts';
 import { pythonProgram, trainerSource } from '../../src/system/folders.ts';
 import { importerVersion } from '../../src/trainer/imported-base.ts';
@@ -51,26 +51,23 @@ test('imports a base once and says what torch thinks of the probes', async () =>
   expect(await trainer().prepare(options)).toBeNull();
 }, 60_000);
 
-test('stops when asked, goes on from there, and does what is finished no second time', async () => {
+test('stops when asked, trains when started again, and does what is finished no second time', async () => {
   const folder = join(root, 'work');
-  const train = async (signal?: AbortSignal, onStep?: (step: number) => void) => {
+  const train = async (hooks: Pick<TrainOptions, 'signal' | 'onPhase'> = {}) => {
     const steps: number[] = [];
-    const onProgress = ({ step }: TrainingProgress) => {
-      steps.push(step);
-      onStep?.(step);
-    };
-    const options = { base, startFolder: null, folder, probes, onProgress, ...(signal && { signal }) };
+    const onProgress = ({ step }: TrainingProgress) => steps.push(step);
     const trained = await trainer()
-      .train(spec, options)
+      .train(spec, { base, startFolder: null, folder, probes, onProgress, ...hooks })
       .catch((error: unknown) => error);
     return { steps, trained };
   };
 
+  // While torch is imported, which is the cheapest moment; python-trainer's own tests stop between two steps and compare bytes.
   const stop = new AbortController();
-  const first = await train(stop.signal, (step) => step === 2 && stop.abort());
+  const first = await train({ signal: stop.signal, onPhase: (phase) => phase.includes('torch') && stop.abort() });
   expect(first.trained).toBeInstanceOf(Interrupted);
   const second = await train();
-  expect(second.steps).toEqual(range((first.steps.at(-1) ?? 0) + 1, spec.training.steps));
+  expect(second.steps).toEqual(range(1, spec.training.steps));
   const third = await train();
   expect(third).toEqual({ steps: [], trained: second.trained });
 
@@ -106,6 +103,6 @@ const spec: TrainingSpec = {
   startFrom: null,
   rows: Array.from({ length: 16 }, (_, index) => ({ promptIds: [1, 5, 7 + index], completionIds: [20 + index, 2] })),
   lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: 2 },
-  training: { steps: 40, batch: 4, learningRate: 0.01, warmupSteps: 1, schedule: 'constant', precision: 'float32' },
+  training: { steps: 4, batch: 4, learningRate: 0.01, warmupSteps: 1, schedule: 'constant', precision: 'float32' },
   seed: 0,
 };

@@ -126,7 +126,7 @@ describe('a request to stop', () => {
 });
 
 test('a trainer whose parent is killed saves and ends', async () => {
-  const parent = startProgram(new URL('./parent.ts', import.meta.url), [fakeTrainer, folder]);
+  const parent = startProgram(new URL('./trainer-parent.ts', import.meta.url), [fakeTrainer, folder]);
   expect(await parent.line()).toBe('trainer: train');
   parent.process.kill('SIGKILL');
   await parent.rest();

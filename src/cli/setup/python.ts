@@ -14,7 +14,8 @@ const candidates = ['python3.14', 'python3.13', 'python3.12', 'python3.11', 'pyt
 export async function findPython(work: Work): Promise<Python> {
   const named = environmentVariable('UV_PYTHON');
   const tooOld: string[] = [];
-  for (const candidate of named ? [named] : candidates) {
+  // uv takes a program or a version there, and so do we.
+  for (const candidate of named ? [named, `python${named}`] : candidates) {
     const python = await askPython(candidate, work);
     if (python && isNewEnough(python.version)) return python;
     if (python) tooOld.push(`${python.program} is ${python.version}`);

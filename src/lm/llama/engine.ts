@@ -1,4 +1,3 @@
-import { loadavg } from 'node:os';
 import { basename } from 'node:path';
 import {
   getLlama,
@@ -11,7 +10,6 @@ import {
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
-import { cores } from '../../system/hardware.ts';
 import type { LogLines } from './log-lines.ts';
 import type { Layout, OpenOrder } from './protocol.ts';
 
@@ -134,17 +132,12 @@ async function chooseLayout({ wishes, earlier }: OpenOrder, llama: Llama, model:
     );
   const layout = {
     device,
-    threads: wishes.threads ?? freeCores(),
+    threads: wishes.threads,
     batchTokens: wishes.batchTokens ?? 512,
     // Rounded up here as the library does it, so that the number recorded is the number used.
     contextTokens: Math.min(Math.ceil(contextTokens / 256) * 256, trained),
   };
   return { ...layout, sequences: wishes.sequences ?? (await defaultSequences(llama, model, layout)) };
-}
-
-/** llama.cpp's threads spin at barriers: one thread more than there are free cores costs a factor, not a share. */
-function freeCores(): number {
-  return Math.max(1, cores() - Math.floor(loadavg()[0] ?? 0));
 }
 
 async function deviceName(llama: Llama): Promise<string> {

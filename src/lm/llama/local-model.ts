@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os';
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
@@ -46,7 +47,8 @@ export interface HostSettings {
 }
 
 export async function localModelWith(options: LocalModelOptions, settings: HostSettings): Promise<LocalModel> {
-  const { gguf, device = 'auto', layout: earlier = null, ...wishes } = options;
+  const { gguf, device = 'auto', layout: earlier = null, threads = freeCores(), ...sizes } = options;
+  const wishes = { ...sizes, threads };
   requireSizes(wishes);
   const { base, hasChatTemplate } = await readModelFile(gguf);
   if (!hasChatTemplate)
@@ -58,14 +60,8 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
   const host = supervise({
     ...settings,
     order: { gguf: base.path, device, wishes, earlier },
-    beforeOpening: async () => {
-      if ((await fileDigest(base.path)) !== base.sha256)
-        throw new WorldError(
-          'model-changed',
-          `The model file "${base.path}" is not the one that was checked (sha256 ${base.sha256}).`,
-          'Put the file back, or start again with the new one.',
-        );
-    },
+    beforeOpening: () => requireSameModel(base),
+    beforeWork: (work) => (work.kind === 'encode' ? Promise.resolve() : requireContent(work.adapter)),
   });
   const { release } = host;
   return {
@@ -75,7 +71,7 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     },
     engine: host.engine,
     async generate(request, { adapter, signal }) {
-      await requireWeights(request, base, adapter);
+      requireNamedWeights(request, base, adapter);
       return generate(host, request, adapter, signal);
     },
     async encode(rows) {
@@ -84,7 +80,6 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
       return [...result.rows];
     },
     async logProbabilities(probes, adapter) {
-      await requireContent(adapter);
       const result = await host.do({ kind: 'log-probabilities', probes, adapter }).catch(rethrown);
       if (result.kind !== 'log-probabilities') throw unexpected(result);
       return [...result.distributions];
@@ -129,6 +124,9 @@ function rethrown(error: unknown): never {
 
 const unexpected = (result: WorkResult): TypeError => new TypeError(`The host answered other work: ${result.kind}`);
 
+/** llama.cpp's threads spin at barriers: one thread more than there are free cores costs a factor, not a share. */
+const freeCores = (): number => Math.max(1, cores() - Math.floor(loadavg()[0] ?? 0));
+
 function requireSizes(wishes: LayoutWishes): void {
   const mistakes = Object.entries(wishes).flatMap(([name, value]) => {
     const most = name === 'threads' ? cores() : name === 'sequences' ? 256 : 2 ** 20;
@@ -146,11 +144,19 @@ function threadNotices(earlier: Engine | null): Notice[] {
 }
 
 /** An id in a request must be the weights that answer it: a mistake here would be remembered under the wrong name. */
-async function requireWeights({ model }: LmRequest, base: BaseModel, adapter: AdapterFile | null): Promise<void> {
+function requireNamedWeights({ model }: LmRequest, base: BaseModel, adapter: AdapterFile | null): void {
   if (model.base !== base.sha256) throw new TypeError(`The request is for base ${model.base}, this is ${base.sha256}`);
   if (model.adapter !== (adapter?.sha256 ?? null))
     throw new TypeError(`The request is for adapter ${model.adapter}, the file given is ${adapter?.sha256 ?? 'none'}`);
-  await requireContent(adapter);
+}
+
+async function requireSameModel({ path, sha256 }: BaseModel): Promise<void> {
+  if ((await fileDigest(path)) === sha256) return;
+  throw new WorldError(
+    'model-changed',
+    `The model file "${path}" is not the one that was checked (sha256 ${sha256}).`,
+    'Put the file back, or start again with the new one.',
+  );
 }
 
 async function requireContent(adapter: AdapterFile | null): Promise<void> {

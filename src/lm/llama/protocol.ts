@@ -6,8 +6,9 @@ export type DeviceChoice = 'auto' | 'cpu' | 'cuda' | 'metal';
 /** What stays the same from one opening to the next, whatever the machine offers then. */
 export type Layout = Pick<Engine, 'device' | 'threads' | 'sequences' | 'batchTokens' | 'contextTokens'>;
 
-/** Sizes the user fixed; the host chooses the others. */
-export type LayoutWishes = Partial<Omit<Layout, 'device'>>;
+/** Sizes that are settled before opening; the host chooses the others, because it sees the model and the device. */
+export type LayoutWishes = Pick<Layout, 'threads'> &
+  Partial<Pick<Layout, 'sequences' | 'batchTokens' | 'contextTokens'>>;
 
 export interface OpenOrder {
   readonly gguf: string;

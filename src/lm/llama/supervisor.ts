@@ -32,6 +32,8 @@ export interface SupervisorOptions {
   readonly patienceMs: number;
   /** Throws when the model file is not what it was. */
   beforeOpening(): Promise<void>;
+  /** Throws when the files that the work names are not what it says. */
+  beforeWork(work: Work): Promise<void>;
 }
 
 interface Call extends Deferred<WorkResult> {
@@ -49,7 +51,7 @@ const deathsToSuspicion = 2;
 // No request is to blame any more when the host does nothing but die: several were tried alone by then.
 const deathsInARow = 6;
 
-export function supervise({ entry, order, patienceMs, beforeOpening }: SupervisorOptions): Supervisor {
+export function supervise({ entry, order, patienceMs, beforeOpening, beforeWork }: SupervisorOptions): Supervisor {
   const calls = new Map<number, Call>();
   const idle = idleSignal();
   let link: HostLink | null = null;
@@ -198,7 +200,8 @@ export function supervise({ entry, order, patienceMs, beforeOpening }: Superviso
     }
   }
 
-  function submit(work: Work, signal?: AbortSignal): Promise<WorkResult> {
+  async function submit(work: Work, signal?: AbortSignal): Promise<WorkResult> {
+    await beforeWork(work);
     signal?.throwIfAborted();
     const call: Call = { ...deferred<WorkResult>(), id: nextId++, work, deaths: 0, state: 'waiting' };
     calls.set(call.id, call);

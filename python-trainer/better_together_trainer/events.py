@@ -1,0 +1,78 @@
+"""Events to the parent: one JSON object a line, on descriptor 3 or appended to the file BETTER_TOGETHER_EVENTS.
+
+Types: start, ready, progress, heartbeat, checkpoint, warning, result, stopped, error.
+Standard output and standard error belong to the libraries, which print on both.
+"""
+
+import fcntl
+import json
+import os
+import threading
+import time
+from typing import Any
+
+PROTOCOL_VERSION = 1
+HEARTBEAT_SECONDS = 2.0
+DESCRIPTOR = 3
+FILE_VARIABLE = "BETTER_TOGETHER_EVENTS"
+
+
+class Events:
+    """Writes events; safe from any thread. Without a descriptor it is silent."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._phase = "start"
+
+    def emit(self, type: str, **fields: Any) -> None:  # noqa: A002, ANN401 (the protocol's word; any JSON)
+        """Sends one event. A NaN is a ValueError here rather than a line that JSON.parse refuses over there."""
+        line = json.dumps({"v": PROTOCOL_VERSION, "type": type, **fields}, allow_nan=False) + "\n"
+        if self._descriptor is None:
+            return
+        with self._lock:
+            try:
+                write_whole(self._descriptor, line.encode())
+            except BrokenPipeError:
+                self._descriptor = None  # the parent is gone; the lifeline notices that by itself
+
+    def enter(self, phase: str) -> None:
+        """Names what the process does now; every heartbeat carries it."""
+        self._phase = phase
+        self.beat()
+
+    def beat(self) -> None:
+        self.emit("heartbeat", phase=self._phase, seconds=round(time.monotonic() - self._started, 1))
+
+    def start_heartbeat(self) -> None:
+        """Beats from a thread: importing torch or a long kernel in the main thread does not silence it."""
+
+        def beat_forever() -> None:
+            while True:
+                time.sleep(HEARTBEAT_SECONDS)
+                self.beat()
+
+        threading.Thread(target=beat_forever, daemon=True, name="heartbeat").start()
+
+
+def open_events() -> Events:
+    """The file wins over the descriptor: launchers (torchrun, ssh, srun) do not forward descriptor 3."""
+    path = os.environ.get(FILE_VARIABLE)
+    if path:
+        return Events(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return Events(DESCRIPTOR if is_writable(DESCRIPTOR) else None)
+
+
+def is_writable(descriptor: int) -> bool:
+    try:
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    except OSError:  # not open: somebody runs us by hand
+        return False
+    os.set_inheritable(descriptor, False)
+    return mode != os.O_RDONLY
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,265 @@
+"""The job: read and checked once, here, with every mistake reported at once. The rest of the code trusts it.
+
+Each key is one line below: its name (camelCase in the file), its type, its check. Every key is required but `probe`:
+a default that lives on both sides of a process boundary is one that will differ some day.
+Paths may be relative to the job file.
+"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import BadInput, bad_input_list
+
+JOB_VERSION = 1
+HINT = "python-trainer/README.md describes the job file, version 1."
+
+
+class Section:
+    """A part of the job that is an object in the file."""
+
+    def contradictions(self) -> list[str]:
+        """What is wrong although every key on its own is right."""
+        return []
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands, for messages and relative paths, and where its mistakes go."""
+
+    name: str
+    folder: Path
+    mistakes: list[str]
+
+    def at(self, key: str | int) -> "Place":
+        name = f"{self.name}[{key}]" if isinstance(key, int) else f"{self.name}.{key}".lstrip(".")
+        return dataclasses.replace(self, name=name)
+
+    def complain(self, fact: str) -> None:
+        self.mistakes.append(f"{self.name} {fact}")
+
+
+Check = Callable[[Any, Place], Any]
+
+# -----------------------------------------------------------------------------
+# Checks. Each takes a raw value, complains about it or not, and returns what the job will hold.
+
+
+def integer(minimum: int, maximum: int | None = None) -> Check:
+    def check(value: Any, place: Place) -> Any:
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        if not is_integer or value < minimum or (maximum is not None and value > maximum):
+            limit = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+            place.complain(f"is {value!r}; it must be an integer {limit}")
+        return value
+
+    return check
+
+
+def number(minimum: float, *, exclusive: bool = False, below: float = math.inf) -> Check:
+    def check(value: Any, place: Place) -> Any:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not is_number or value < minimum or (exclusive and value == minimum) or value >= below:
+            lower = f"above {minimum:g}" if exclusive else f"of at least {minimum:g}"
+            upper = f" and below {below:g}" if below < math.inf else ""
+            place.complain(f"is {value!r}; it must be a number {lower}{upper}")
+        return value
+
+    return check
+
+
+def boolean(value: Any, place: Place) -> Any:
+    if not isinstance(value, bool):
+        place.complain(f"is {value!r}; it must be true or false")
+    return value
+
+
+def choice(*options: str) -> Check:
+    def check(value: Any, place: Place) -> Any:
+        if value not in options:
+            place.complain(f"is {value!r}; it must be one of {', '.join(options)}")
+        return value
+
+    return check
+
+
+def nullable(inner: Check) -> Check:
+    return lambda value, place: None if value is None else inner(value, place)
+
+
+def listing(inner: Check, *, minimum: int = 0) -> Check:
+    def check(value: Any, place: Place) -> Any:
+        if not isinstance(value, list) or len(value) < minimum:
+            place.complain(f"is {value!r}; it must be a list" + (f" of {minimum} or more" if minimum else ""))
+            return ()
+        return tuple(inner(item, place.at(index)) for index, item in enumerate(value))
+
+    return check
+
+
+def path_to(kind: str) -> Check:
+    """`kind` says what must be there already: a file, a folder, or nothing yet (then it is a folder to fill)."""
+
+    def check(value: Any, place: Place) -> Any:
+        if not isinstance(value, str) or not value:
+            place.complain(f"is {value!r}; it must be a path")
+            return Path()
+        found = place.folder / value
+        if kind == "file" and not found.is_file():
+            place.complain(f"names {value}, which is not a file")
+        if kind == "folder" and not found.is_dir():
+            place.complain(f"names {value}, which is not a folder")
+        if kind == "output" and found.exists() and not found.is_dir():
+            place.complain(f"names {value}, which is a file; it must be a folder, there already or not")
+        return found
+
+    return check
+
+
+def section(cls: type[AnySection]) -> Check:
+    return lambda value, place: read_section(cls, value, place)
+
+
+def key(check: Check, **options: Any) -> Any:
+    return dataclasses.field(metadata={"check": check}, **options)
+
+
+# -----------------------------------------------------------------------------
+# What can be asked.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Section):
+    """Token ids, and the positions i at which the distribution of the token after ids[0..i] is wanted."""
+
+    ids: tuple[int, ...] = key(listing(integer(0), minimum=1))
+    positions: tuple[int, ...] = key(listing(integer(0), minimum=1))
+
+    def contradictions(self) -> list[str]:
+        outside = [position for position in self.positions if position >= len(self.ids)]
+        return [f"asks for positions {outside} of {len(self.ids)} ids"] if outside else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora(Section):
+    rank: int = key(integer(1, 1024))
+    alpha: float = key(number(0, exclusive=True))  # llama.cpp reads alpha 0 as "scale 1"
+    dropout: float = key(number(0, below=1))
+    rs_lora: bool = key(boolean)
+    top_layers: int | None = key(nullable(integer(1)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Section):
+    steps: int = key(integer(1))
+    batch: int = key(integer(1))  # rows an optimizer step sees, however they are split
+    micro_batch: int = key(integer(1))
+    learning_rate: float = key(number(0, exclusive=True))
+    warmup_steps: int = key(integer(0))
+    schedule: str = key(choice("constant", "linear"))
+    precision: str = key(choice("autocast-bf16", "float32", "bfloat16"))
+    max_grad_norm: float = key(number(0))
+    weight_decay: float = key(number(0))
+    checkpoint_steps: int = key(integer(1))
+
+    def contradictions(self) -> list[str]:
+        found = []
+        if self.batch % self.micro_batch:
+            found.append(f"has a batch of {self.batch}, which microBatch {self.micro_batch} does not divide")
+        if self.warmup_steps > self.steps:
+            found.append(f"has {self.warmup_steps} warmupSteps, more than its {self.steps} steps")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportJob(Section):
+    version: int = key(integer(JOB_VERSION, JOB_VERSION))
+    kind: str = key(choice("import"))
+    gguf: Path = key(path_to("file"))
+    out: Path = key(path_to("output"))
+    work_dir: Path = key(path_to("output"))
+    dtype: str = key(choice("float32", "bfloat16"))
+    threads: int = key(integer(1, 1024))
+    probe: tuple[Probe, ...] = key(listing(section(Probe)), default=())
+
+    device = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftJob(Section):
+    version: int = key(integer(JOB_VERSION, JOB_VERSION))
+    kind: str = key(choice("sft"))
+    base: Path = key(path_to("folder"))
+    gguf: Path = key(path_to("file"))
+    rows: Path = key(path_to("file"))
+    work_dir: Path = key(path_to("output"))
+    device: str = key(choice("cpu", "cuda", "metal"))
+    threads: int = key(integer(1, 1024))
+    seed: int = key(integer(0, 2**32 - 1))  # numpy takes no more
+    lora: Lora = key(section(Lora))
+    start_adapter: Path | None = key(nullable(path_to("folder")))
+    training: Training = key(section(Training))
+    probe: tuple[Probe, ...] = key(listing(section(Probe)), default=())
+
+
+# -----------------------------------------------------------------------------
+# Reading.
+
+
+def read_job(path: Path) -> ImportJob | SftJob:
+    """Reads and checks a job file; raises one BadInput that lists all of its mistakes."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput("bad-job", f"The job file {path} cannot be read: {error.strerror}.", HINT) from None
+    except ValueError as error:
+        raise BadInput("bad-job", f"The job file {path} is not JSON: {error}.", HINT) from None
+
+    place = Place(name="", folder=path.parent, mistakes=[])
+    kind = raw.get("kind") if isinstance(raw, dict) else None
+    if kind not in ("import", "sft"):
+        raise BadInput("bad-job", f"The job file {path} has kind {kind!r}; it must be import or sft.", HINT)
+    job = read_section(ImportJob if kind == "import" else SftJob, raw, place)
+    if place.mistakes:
+        raise bad_input_list("bad-job", f"The job file {path}", place.mistakes, HINT)
+    return job
+
+
+def read_section(cls: type[AnySection], raw: Any, place: Place) -> AnySection | None:
+    if not isinstance(raw, dict):
+        place.complain(f"is {raw!r}; it must be an object")
+        return None
+    fields = {camel_case(field.name): field for field in dataclasses.fields(cls)}
+    for unknown in sorted(raw.keys() - fields.keys()):
+        place.at(unknown).complain(f"is not a key; the keys here are {', '.join(fields)}")
+
+    before = len(place.mistakes)
+    values = {}
+    for name, field in fields.items():
+        if name in raw:
+            values[field.name] = field.metadata["check"](raw[name], place.at(name))
+        elif field.default is dataclasses.MISSING:
+            place.at(name).complain("is missing")
+    if len(place.mistakes) > before:
+        return None  # values that are wrong on their own cannot contradict each other
+    made = cls(**values)
+    for contradiction in made.contradictions():
+        place.complain(contradiction)
+    return made
+
+
+def camel_case(name: str) -> str:
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
+
+
+def job_as_json(job: ImportJob | SftJob) -> dict[str, Any]:
+    """The job without its paths: what must be equal for two jobs to make the same files."""
+    return {name: value for name, value in dataclasses.asdict(job).items() if not isinstance(value, Path)}

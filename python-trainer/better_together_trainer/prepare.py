@@ -1,0 +1,113 @@
+"""Everything about a job that can be checked without torch, so that a bad job hears so in a second and not in ten."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput, bad_input_list
+from .files import sha256_of, sha256_of_json, write_json
+from .gguf_file import Gguf, open_gguf, require_supported
+from .imported import Origin, read_origin
+from .job import ImportJob, Probe, SftJob, job_as_json
+from .rows import Row, read_rows
+from .versions import package_versions
+
+RESULT = "result.json"
+JOB_KEY = "job-key.json"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+@dataclass(frozen=True)
+class SftInputs:
+    """What a training job names, read and checked."""
+
+    origin: Origin
+    gguf: Gguf
+    rows: list[Row]
+    key: str  # equal keys: equal adapters
+
+
+def prepare_import(job: ImportJob) -> Gguf:
+    gguf = open_gguf(job.gguf)
+    require_supported(gguf)
+    check_probes(job.probe, gguf.token_count, gguf.setting("context_length"))
+    return gguf
+
+
+def prepare_sft(job: SftJob) -> SftInputs:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        message = "Several trainer processes were started for one job."
+        raise BadInput("several-processes", message, "Start one process; several GPUs are not supported yet.")
+    origin = read_origin(job.base)
+    gguf_sha256 = sha256_of(job.gguf)
+    if gguf_sha256 != origin.gguf_sha256:
+        message = f"{job.base} was imported from GGUF {origin.gguf_sha256[:12]}, and the job's is {gguf_sha256[:12]}."
+        raise BadInput("other-base", message, "Name the folder that was imported from the GGUF that runs.")
+    if job.lora.top_layers is not None and job.lora.top_layers > origin.layers:
+        mistakes = [f"lora.topLayers is {job.lora.top_layers}; the model has {origin.layers} layers"]
+        raise bad_input_list("bad-job", "The job", mistakes, "Name fewer layers, or null for all.")
+    check_probes(job.probe, origin.vocabulary, origin.context_tokens)
+    gguf = open_gguf(job.gguf)
+    require_supported(gguf)
+    rows = read_rows(job.rows, origin)
+    return SftInputs(origin, gguf, rows, training_key(job, origin))
+
+
+def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int) -> None:
+    mistakes = []
+    for index, probe in enumerate(probes):
+        if max(probe.ids) >= vocabulary:
+            mistakes.append(f"probe[{index}] has token {max(probe.ids)}; the model has {vocabulary}")
+        if len(probe.ids) > context_tokens:
+            mistakes.append(f"probe[{index}] has {len(probe.ids)} tokens; the model's context is {context_tokens}")
+    if mistakes:
+        raise bad_input_list("bad-job", "The job", mistakes, "Make the probes with the model they are for.")
+
+
+# -----------------------------------------------------------------------------
+# A work folder belongs to one job: running that job again resumes it, or finds it finished.
+
+
+def training_key(job: SftJob, origin: Origin) -> str:
+    """Hash of all that decides the outcome. Paths do not: a run folder may be moved."""
+    start = [sha256_of(start_file(job.start_adapter, name)) for name in ADAPTER_FILES] if job.start_adapter else None
+    return sha256_of_json(
+        {
+            "job": job_as_json(job),
+            "rows": sha256_of(job.rows),
+            "base": origin.as_json(),
+            "startAdapter": start,
+            "versions": package_versions(),
+        }
+    )
+
+
+def start_file(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise BadInput("bad-job", f"The start adapter {folder} has no {name}.", "Name a PEFT folder, such as an earlier job's adapter/.")
+    return folder / name
+
+
+def claim(work_dir: Path, key: str) -> None:
+    """Takes the work folder for a job; raises BadInput if another one has it."""
+    note = work_dir / JOB_KEY
+    if note.is_file() and read_json(note) != {"key": key}:
+        message = f"{work_dir} has the checkpoints of another job, of other rows or of other package versions."
+        raise BadInput("work-dir-taken", message, "Give each job a workDir of its own.")
+    write_json(note, {"key": key})
+
+
+def finished_result(work_dir: Path) -> dict[str, Any] | None:
+    """The result of a job that was finished before, if its adapter is still what the result says."""
+    result, adapter = work_dir / RESULT, work_dir / "adapter.gguf"
+    if not (result.is_file() and adapter.is_file()):
+        return None
+    known = read_json(result)
+    return known if known.get("sha256") == sha256_of(adapter) else None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,38 @@
+"""What torch says the next token is: the reference that the parity gate compares the runtime with.
+
+Always float32, on the weights as they were imported (that is, dequantised): against the original weights a 4-bit file
+is off by a KL of 9e-2 and more, against its own dequantised weights by 1e-3, and only that leaves room to see a wrong
+adapter (reference/trainer.md, 2.4).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .files import partial, publish
+from .job import Probe
+
+# The logits of one slice and their copy stay below this, however long the list of positions.
+SLICE_BYTES = 128 * 2**20
+
+
+@torch.inference_mode()
+def write_log_probabilities(model: nn.Module, probes: Sequence[Probe], path: Path) -> None:
+    """Writes log p(next token | ids up to and with the position), natural logarithm, over the whole vocabulary.
+
+    The file is raw little-endian float32 of shape [positions of all probes in order, vocabulary].
+    """
+    model.eval()
+    vocabulary = model.config.vocab_size
+    device = next(model.parameters()).device
+    slice_positions = max(1, SLICE_BYTES // (4 * vocabulary))
+    with partial(path).open("wb") as file:
+        for probe in probes:
+            ids = torch.tensor([probe.ids], device=device)  # (1, T)
+            for positions in torch.tensor(probe.positions, device=device).split(slice_positions):  # (P,)
+                logits = model(input_ids=ids, logits_to_keep=positions, use_cache=False).logits[0]  # (P, V)
+                log_probabilities = logits.float().log_softmax(-1).cpu().numpy()  # (P, V)
+                file.write(log_probabilities.astype("<f4", copy=False).tobytes())
+    publish(path)

@@ -1,0 +1,63 @@
+"""Re-encoding changes the matrices' encoding and nothing else, and always gives the same bytes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from better_together_trainer.errors import CheckFailed
+from better_together_trainer.files import sha256_of
+from better_together_trainer.gguf_file import matrix, open_gguf
+from better_together_trainer.reencode import reencode
+from tiny_model import write_tiny_model
+
+
+def test_it_is_byte_stable(tmp_path: Path, gguf: Path) -> None:
+    for name in ("one.gguf", "two.gguf"):
+        reencode(gguf, tmp_path / name, "Q8_0")
+
+    assert sha256_of(tmp_path / "one.gguf") == sha256_of(tmp_path / "two.gguf")
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["one.gguf", "two.gguf"]
+
+
+def test_matrices_change_a_little_vectors_not_at_all(tmp_path: Path, gguf: Path) -> None:
+    reencode(gguf, tmp_path / "q8.gguf", "Q8_0")
+    before, after = open_gguf(gguf), open_gguf(tmp_path / "q8.gguf")
+
+    assert list(before.tensors) == list(after.tensors)
+    assert (before.get("general.file_type"), after.get("general.file_type")) == (1, 7)
+    for name, tensor in after.tensors.items():
+        old, new = matrix(before.tensors[name]), matrix(tensor)
+        if old.ndim == 1:
+            assert tensor.tensor_type.name == "F32"
+            np.testing.assert_array_equal(new, old)
+        else:
+            assert tensor.tensor_type.name == "Q8_0"
+            assert 0 < np.linalg.norm(new - old) / np.linalg.norm(old) < 0.01
+
+
+def test_a_wider_encoding_keeps_every_number(tmp_path: Path, gguf: Path) -> None:
+    reencode(gguf, tmp_path / "f32.gguf", "F32")
+    before, after = open_gguf(gguf), open_gguf(tmp_path / "f32.gguf")
+
+    for name, tensor in after.tensors.items():
+        np.testing.assert_array_equal(matrix(tensor), matrix(before.tensors[name]))
+
+
+def test_metadata_is_copied(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "in.gguf", extra_metadata={"general.alignment": 64, "general.note": "kept"})
+    reencode(tmp_path / "in.gguf", tmp_path / "out.gguf", "F16")
+    before, after = open_gguf(tmp_path / "in.gguf"), open_gguf(tmp_path / "out.gguf")
+
+    changed = {name for name in before.reader.fields if before.get(name) != after.get(name)}
+    assert set(before.reader.fields) == set(after.reader.fields)
+    assert changed == set()  # F16 it was
+    assert all(tensor.data_offset % 64 == 0 for tensor in after.tensors.values())
+    assert (tmp_path / "in.gguf").read_bytes() == (tmp_path / "out.gguf").read_bytes()
+
+
+def test_a_matrix_that_does_not_fit_the_encoding_is_named(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "in.gguf", extra_tensors={"odd.weight": np.ones((4, 33), np.float32)})
+
+    with pytest.raises(CheckFailed, match=r"odd\.weight of shape \(4, 33\) cannot be Q8_0"):
+        reencode(tmp_path / "in.gguf", tmp_path / "out.gguf", "Q8_0")
+    assert not (tmp_path / "out.gguf").exists()

@@ -1,0 +1,319 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InputError, WorldError } from '../../src/core/errors.ts';
+import type { AdapterFile, LmResponse } from '../../src/core/lm.ts';
+import { type LocalModel, localModelWith } from '../../src/lm/llama/local-model.ts';
+import { startHostProcess } from '../../src/system/host-process.ts';
+import { ggufBytes } from '../support/gguf.ts';
+
+const entry = new URL('./fake-host.mjs', import.meta.url);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'better-together-test-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** A model whose host is fake-host.mjs; the name tells it how to behave at opening. */
+async function open(name: string, patienceMs = 5000): Promise<LocalModel> {
+  const gguf = join(folder, `${name}.gguf`);
+  await writeFile(gguf, ggufBytes());
+  return localModelWith({ gguf, threads: 1 }, { entry, patienceMs });
+}
+
+const ask = (
+  lm: LocalModel,
+  user: string,
+  adapter: AdapterFile | null = null,
+  signal?: AbortSignal,
+): Promise<LmResponse> =>
+  lm.generate(
+    {
+      model: { base: lm.base.sha256, adapter: adapter?.sha256 ?? null },
+      prompt: { system: '', turns: [], user },
+      answer: null,
+      choice: 'greedy',
+      sampling: { temperature: 0, topP: 1, maxTokens: 10, seed: 0 },
+    },
+    { adapter, ...(signal && { signal }) },
+  );
+
+const pieces = (response: LmResponse): readonly string[] =>
+  response.failure === null ? response.pieces : expect.fail(response.failure.message);
+const pidOf = async (lm: LocalModel): Promise<number> => Number(pieces(await ask(lm, 'hello'))[1]);
+const users = (responses: readonly LmResponse[]) => responses.map((response) => pieces(response)[0]);
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function isGone(pid: number): Promise<boolean> {
+  for (let i = 0; i < 200 && isAlive(pid); i++) await delay(25);
+  return !isAlive(pid);
+}
+
+describe('a host that dies', () => {
+  test('is replaced, and every call in flight is answered once', async () => {
+    await using lm = await open('killed');
+    const marker = join(folder, 'killed-marker');
+    const asked = ['one', `crash-once ${marker}`, 'two', 'three'];
+    expect(users(await Promise.all(asked.map((user) => ask(lm, user))))).toEqual(asked);
+  });
+
+  test('over the same request in company twice and then alone fails that request, and no other', async () => {
+    await using lm = await open('crash');
+    const asked = ['one', 'crash', 'two', 'three'];
+    const [one, crash, two, three] = await Promise.all(asked.map((user) => ask(lm, user)));
+    expect(users([one!, two!, three!])).toEqual(['one', 'two', 'three']);
+    expect(crash).toMatchObject({
+      failure: {
+        kind: 'crash',
+        message: expect.stringContaining('three times, the last time alone. It ended by SIGKILL'),
+      },
+    });
+    expect(pieces(await ask(lm, 'again'))[0]).toBe('again');
+  });
+
+  test('because it hangs is killed, and the request that hangs it fails as a timeout', async () => {
+    await using lm = await open('hang', 300);
+    const [hang, other] = await Promise.all([ask(lm, 'hang'), ask(lm, 'other')]);
+    expect(hang).toMatchObject({
+      failure: { kind: 'timeout', message: expect.stringContaining('no progress for 0.3 s') },
+    });
+    expect(pieces(other!)[0]).toBe('other');
+  });
+
+  test('because it sends what no host of ours sends is a crash that says so', async () => {
+    await using lm = await open('rubbish');
+    expect(await ask(lm, 'rubbish')).toMatchObject({
+      failure: { kind: 'crash', message: expect.stringContaining('It sent {"type":"rubbish"}') },
+    });
+  });
+
+  test('over work that is no request is a broken world', async () => {
+    await using lm = await open('encode');
+    const error = await lm
+      .encode([{ prompt: { system: '', turns: [], user: 'crash' }, pieces: null }])
+      .catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(WorldError);
+    expect(error).toMatchObject({ code: 'host-died' });
+  });
+
+  test('whatever it is asked is a broken world, not a row of failures', async () => {
+    await using lm = await open('poison');
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => ask(lm, 'crash')));
+    const broken = outcomes.filter(({ status }) => status === 'rejected');
+    expect(broken.length).toBeGreaterThanOrEqual(4);
+    expect(broken[0]).toMatchObject({ reason: { code: 'host-keeps-dying' } });
+  });
+
+  test('as another engine than before is not taken back', async () => {
+    await using lm = await open('updated');
+    await lm.engine();
+    await lm.release();
+    await writeFile(`${lm.base.path}.updated`, '');
+    await expect(ask(lm, 'hello')).rejects.toMatchObject({ code: 'engine-changed' });
+  });
+});
+
+describe('a host that cannot be opened', () => {
+  test('by its own word rejects with the error it names', async () => {
+    await using lm = await open('refused');
+    const error = await lm.engine().catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(InputError);
+    expect(error).toMatchObject({ code: 'device-missing', hint: 'Use "cpu".' });
+  });
+
+  test('because it aborts rejects every call, with what it wrote', async () => {
+    await using lm = await open('aborts');
+    const outcomes = await Promise.allSettled([ask(lm, 'one'), ask(lm, 'two'), lm.engine()]);
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({
+        reason: { code: 'host-not-opened', message: expect.stringMatching(/SIGABRT.*GGML_ASSERT/s) },
+      });
+  });
+
+  test('because it is silent is given up after its time', async () => {
+    await using lm = await open('silent', 300);
+    await expect(lm.engine()).rejects.toMatchObject({ message: expect.stringContaining('no progress for 0.3 s') });
+  });
+
+  test('leaves no folder behind', async () => {
+    const before = await readdir(tmpdir());
+    await using lm = await open('aborts-too');
+    await lm.engine().catch(() => {});
+    const ours = (await readdir(tmpdir())).filter(
+      (name) => name.startsWith('better-together-') && !before.includes(name),
+    );
+    expect(ours).toEqual([]);
+  });
+});
+
+describe('a release', () => {
+  test('ends the process, and the next use opens the same engine again', async () => {
+    await using lm = await open('release');
+    const engine = await lm.engine();
+    const pid = await pidOf(lm);
+    await lm.release();
+    expect(isAlive(pid)).toBe(false);
+    expect(await lm.engine()).toEqual(engine);
+    const [, again, earlier] = pieces(await ask(lm, 'hello'));
+    expect(Number(again)).not.toBe(pid);
+    expect(JSON.parse(earlier!)).toEqual(engine);
+  });
+
+  test('waits for the calls in flight, and calls made meanwhile wait for it', async () => {
+    await using lm = await open('release-busy');
+    const first = await pidOf(lm);
+    const inFlight = ask(lm, 'in flight');
+    const released = lm.release();
+    const afterwards = ask(lm, 'afterwards');
+    await released;
+    expect(isAlive(first)).toBe(false);
+    expect(pieces(await inFlight)[1]).toBe(String(first));
+    expect(pieces(await afterwards)[1]).not.toBe(String(first));
+  });
+
+  test('of a model that was never used starts nothing', async () => {
+    const lm = await open('refused-unused');
+    await lm.release();
+  });
+
+  test('knows the engine without opening the model again', async () => {
+    await using lm = await open('engine-known');
+    await lm.engine();
+    const pid = await pidOf(lm);
+    await lm.release();
+    await lm.engine();
+    await delay(200);
+    expect(isAlive(pid)).toBe(false);
+  });
+});
+
+test('an aborted call rejects with its reason at once, and the host is told to drop it', async () => {
+  await using lm = await open('abort');
+  await lm.engine();
+  const stop = new AbortController();
+  const hanging = ask(lm, 'hang', null, stop.signal);
+  const answered = await ask(lm, 'other');
+  stop.abort(new Error('enough'));
+  await expect(hanging).rejects.toThrow('enough');
+  const [row] = await lm.encode([{ prompt: { system: '', turns: [], user: 'hello' }, pieces: null }]);
+  expect({ user: pieces(answered)[0], dropped: row!.completionIds }).toEqual({ user: 'other', dropped: [0] });
+  await expect(ask(lm, 'late', null, stop.signal)).rejects.toThrow('enough');
+});
+
+test('a defect in the host rejects its own call only', async () => {
+  await using lm = await open('defect');
+  const [bad, good] = await Promise.allSettled([ask(lm, 'fail'), ask(lm, 'good')]);
+  expect(bad).toMatchObject({ reason: { message: 'In the model host: A defect.' } });
+  expect(good.status).toBe('fulfilled');
+});
+
+describe('adapters', () => {
+  async function adapterWith(content: string): Promise<AdapterFile> {
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const path = join(folder, `${sha256}.gguf`);
+    await writeFile(path, content);
+    return { sha256, path };
+  }
+
+  test('above twenty are loaded by a new process, after the calls in flight', async () => {
+    await using lm = await open('worn');
+    const adapters = await Promise.all(Array.from({ length: 25 }, (_, i) => adapterWith(`adapter ${i}`)));
+    const pids = (await Promise.all(adapters.map((adapter) => ask(lm, 'hello', adapter)))).map(
+      (answer) => pieces(answer)[1],
+    );
+    expect(new Set(pids).size).toBe(2);
+    expect(new Set(pids.slice(0, 20)).size).toBe(1);
+  });
+
+  test('are refused when their content is not what their id says', async () => {
+    await using lm = await open('changed-adapter');
+    const adapter = await adapterWith('trained');
+    await writeFile(adapter.path, 'trained again');
+    await expect(ask(lm, 'hello', adapter)).rejects.toMatchObject({ code: 'adapter-changed' });
+    await rm(adapter.path);
+    await expect(ask(lm, 'hello', adapter)).rejects.toMatchObject({ code: 'adapter-missing' });
+  });
+
+  test('have to be the ones the request names', async () => {
+    await using lm = await open('other-adapter');
+    const request = { model: { base: lm.base.sha256, adapter: 'a' } };
+    // `as`: the check comes before anything else of the request is looked at.
+    const asked = lm.generate(request as Parameters<LocalModel['generate']>[0], { adapter: null });
+    await expect(asked).rejects.toThrow('The request is for adapter a');
+  });
+});
+
+test('a model file that was replaced since it was checked is not opened', async () => {
+  await using lm = await open('replaced');
+  await writeFile(lm.base.path, ggufBytes({ data: Buffer.alloc(128) }));
+  await expect(lm.engine()).rejects.toMatchObject({ code: 'model-changed' });
+});
+
+test('sizes that make no sense are all named before anything starts', async () => {
+  const gguf = join(folder, 'sizes.gguf');
+  await writeFile(gguf, ggufBytes());
+  const opened = localModelWith({ gguf, threads: 1000, sequences: 0, contextTokens: 1.5 }, { entry, patienceMs: 1000 });
+  await expect(opened).rejects.toMatchObject({ code: 'layout-invalid', mistakes: { length: 3 } });
+});
+
+describe('the process of a host', () => {
+  const ends = (how: string) => ({ GGUF: join(folder, 'orphan.gguf'), ENTRY: entry.href, ENDS: how });
+  const orphan = new URL('./orphan.ts', import.meta.url);
+
+  async function startParent(how: string) {
+    await writeFile(join(folder, 'orphan.gguf'), ggufBytes());
+    const { promise, resolve } = deferredPid();
+    const onMessage = (message: unknown) => resolve(message);
+    const parent = await startHostProcess({ entry: orphan, env: ends(how), onMessage });
+    return { parent, host: await promise };
+  }
+
+  test('does not outlive its parent', async () => {
+    const { parent, host } = await startParent('stay');
+    expect(isAlive(host)).toBe(true);
+    parent.kill();
+    expect(await isGone(host)).toBe(true);
+  });
+
+  test('does not keep its parent from ending', async () => {
+    const { parent, host } = await startParent('leave');
+    expect(await parent.ended).toMatchObject({ code: 0, signal: null });
+    expect(await isGone(host)).toBe(true);
+  });
+
+  test('is killed when it does not end by itself', async () => {
+    const stubborn = join(folder, 'stubborn.mjs');
+    await writeFile(
+      stubborn,
+      `process.on('disconnect', () => {}); setInterval(() => {}, 1000); process.send('ready');`,
+    );
+    const ready = new EventTarget();
+    const host = await startHostProcess({
+      entry: new URL(`file://${stubborn}`),
+      onMessage: () => ready.dispatchEvent(new Event('ready')),
+    });
+    await once(ready, 'ready');
+    expect(await host.end(100)).toMatchObject({ code: null, signal: 'SIGKILL' });
+  });
+});
+
+function deferredPid() {
+  let resolve: (pid: number) => void = () => {};
+  const promise = new Promise<number>((onResolve) => {
+    resolve = onResolve;
+  });
+  // `as`: orphan.ts sends this and nothing else.
+  return { promise, resolve: (message: unknown) => resolve((message as { pid: number }).pid) };
+}
