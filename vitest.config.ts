@@ -17,8 +17,24 @@ export default defineConfig({
           ...alone,
         },
       },
-      { test: { name: 'end-to-end', include: ['test/end-to-end/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 600_000, ...alone } },
-      { test: { name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 3_600_000, hookTimeout: 3_600_000, ...alone } },
+      {
+        test: {
+          name: 'end-to-end',
+          include: ['test/end-to-end/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          ...alone,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          testTimeout: 3_600_000,
+          hookTimeout: 3_600_000,
+          ...alone,
+        },
+      },
     ],
   },
 });

@@ -1,5 +1,5 @@
 import { type Candidate, mapPredictors, type PredictorState } from './candidate.ts';
-import { formatMistake } from './chat-format.ts';
+import { formatMistakes } from './chat-format.ts';
 import { InputError } from './errors.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Fields } from './json.ts';
@@ -69,8 +69,10 @@ export function program<const P extends Predictors, I, O>(spec: {
     name,
     { instructions, demos: [], chatFormat: 'json', choice: 'greedy', decoding: 'constrained', ...options, model: null },
   ]);
-  const mistakes = drafts.flatMap(([name, { chatFormat }]) => formatMistake(predictors[name]!, chatFormat) ?? []);
-  if (mistakes.length > 0) throw new InputError('chat-format', mistakes, 'Choose another chatFormat.');
+  const mistakes = drafts.flatMap(([name, draft]) =>
+    formatMistakes(predictors[name]!, draft).map((mistake) => `The predictor "${name}": ${mistake}`),
+  );
+  if (mistakes.length > 0) throw new InputError('chat-format', mistakes, 'Choose another chatFormat or decoding.');
   // `as`: from here on the fields' types are erased; the interface that is returned keeps them for the user.
   const structure = { predictors, run } as unknown as Structure;
   return callable({ structure, drafts: Object.fromEntries(drafts), models: new Map(), adapters: new Map() });
@@ -106,6 +108,14 @@ function callable<I, O>(parts: Parts): Program<I, O> {
     adapters,
     answer,
     withLm(lm: LanguageModel, predictor?: string) {
+      if (predictor !== undefined && !Object.hasOwn(drafts, predictor)) {
+        const known = Object.keys(drafts).join(', ');
+        throw new InputError(
+          'predictor-unknown',
+          [`There is no predictor "${predictor}".`],
+          `The program has: ${known}.`,
+        );
+      }
       const model = { base: lm.base.sha256, adapter: null };
       const changed = Object.entries(drafts).map(([name, draft]) => [
         name,

@@ -141,7 +141,8 @@ function readValue(field: Field, raw: string, format: ChatFormatName): Json {
   if (format !== 'json') {
     if (kind.type === 'string') return raw;
     if (kind.type === 'choice') {
-      const found = kind.values.find((value) => bare(value) === raw);
+      // What is read has no blanks around it, so a label's own do not count.
+      const found = kind.values.find((value) => bare(value).trim() === raw);
       if (found === undefined) throw unreadable(`"${field.name}" is none of its labels`, raw);
       return found;
     }
@@ -244,7 +245,7 @@ const lines: ChatFormat = {
   read(outputs, text) {
     const found = new Map<string, string>();
     for (const line of text.split('\n')) {
-      const [, name, rest] = /^\s*(\w+):\s*(.*)$/.exec(line) ?? [];
+      const [, name, rest] = /^\s*(\w+):\s*(.*)$/s.exec(line) ?? [];
       if (name !== undefined && !found.has(name) && outputs.some((field) => field.name === name))
         found.set(name, rest!.trim());
     }
@@ -284,7 +285,7 @@ const marker = (name: string): string => `[[ ## ${name} ## ]]`;
 /** A value without quotes between `before` and `after`; an empty `after` means that the model ends its turn. */
 function bareSlot(field: Field, before: string, after: string): Slot {
   const { kind } = field;
-  const write = (item: Json) => before + bare(item) + after;
+  const write = (item: Json) => before + (kind.type === 'json' ? jsonText(item) : bare(item)) + after;
   if (kind.type === 'choice') return choice(field, kind.values, write);
   const end: ValueEnd = after === '' ? { kind: 'turn' } : { kind: 'text', text: after };
   const expression = kind.type === 'string' ? lineExpression : valueExpression(kind);
@@ -293,10 +294,23 @@ function bareSlot(field: Field, before: string, after: string): Slot {
 
 const formats: Readonly<Record<ChatFormatName, ChatFormat>> = { json, value, lines, markers };
 
-/** Why a signature cannot be laid out in this format; null when it can. */
-export function formatMistake(signature: SignatureFields, format: ChatFormatName): string | null {
-  if (format === 'value' && signature.outputFields.length !== 1) {
-    return `The chat format "value" is for one output; this signature has ${signature.outputFields.length}. Use "json" or "lines".`;
+/** Why answers of a signature cannot be laid out and decoded this way; empty when they can. */
+export function formatMistakes(
+  signature: SignatureFields,
+  state: Pick<PredictorState, 'chatFormat' | 'decoding'>,
+): string[] {
+  const { outputFields } = signature;
+  if (state.chatFormat === 'value' && outputFields.length !== 1) {
+    return [
+      `The chat format "value" is for one output; this signature has ${outputFields.length}. Use "json" or "lines".`,
+    ];
   }
-  return null;
+  return outputFields.flatMap((field) => {
+    try {
+      answerPlan({ ...signature, outputFields: [field] }, state);
+      return [];
+    } catch (error) {
+      return [`The output "${field.name}": ${error instanceof Error ? error.message : error}`];
+    }
+  });
 }

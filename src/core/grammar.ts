@@ -97,7 +97,11 @@ function arrayExpression(schema: JsonSchema, rules: Map<string, string>): string
 
 function objectExpression(schema: JsonSchema, rules: Map<string, string>): string {
   const properties = Object.entries((schema.properties ?? {}) as { [name: string]: JsonSchema });
-  if (properties.length === 0) throw new Error('an object without named properties cannot be decoded under a grammar');
+  if (properties.length === 0) {
+    throw new Error(
+      'an object without named properties cannot be decoded under a grammar; name them, or use decoding "free"',
+    );
+  }
   const members = properties.map(
     ([name, value]) => `${quoteGbnf(`${JSON.stringify(name)}: `)} ${named(expressionOf(value, rules), rules)}`,
   );

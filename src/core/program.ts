@@ -55,15 +55,23 @@ export async function runProgram(args: {
   readonly isWorldError: (error: unknown) => boolean;
 }): Promise<RunResult> {
   const { structure, candidate, inputs, attempt, answer, isWorldError } = args;
-  const calls: Call[] = [];
+  // A place for each call from the moment it is made: answers of parallel calls may come in any order.
+  const calls: (Call | null)[] = [];
   let worldError: unknown;
-  const call = async (predictor: string, given: Fields): Promise<Fields> => {
-    const request = requestFor(structure, candidate, predictor, given, attempt);
-    const response = await answer(request).catch((error: unknown) => {
+  const answered: AnswerCall = async (request) => {
+    try {
+      return await answer(request);
+    } catch (error) {
       worldError = error;
       throw error;
-    });
-    const index = calls.push({ predictor, inputs: given, outputs: null, request, response, failure: null }) - 1;
+    }
+  };
+  const call = async (predictor: string, given: Fields): Promise<Fields> => {
+    const request = requestFor(structure, candidate, predictor, given, attempt);
+    const index = calls.push(null) - 1;
+    const response = await answered(request);
+    const made: Call = { predictor, inputs: given, outputs: null, request, response, failure: null };
+    calls[index] = made;
     try {
       if (response.failure) throw new ExampleFailure(response.failure);
       const outputs = parseAnswer(
@@ -71,22 +79,26 @@ export async function runProgram(args: {
         predictorState(candidate, predictor).chatFormat,
         response.pieces.join(''),
       );
-      calls[index] = { ...calls[index]!, outputs };
+      calls[index] = { ...made, outputs };
       return outputs;
     } catch (error) {
-      if (error instanceof ExampleFailure) calls[index] = { ...calls[index]!, failure: error.failure };
+      if (error instanceof ExampleFailure) calls[index] = { ...made, failure: error.failure };
       throw error;
     }
   };
+  const ended = await outcomeOf(() => structure.run(inputs, call));
+  // A program may catch what a call throws, but it must not turn a dead host into an answer, good or bad.
+  if (worldError !== undefined && isWorldError(worldError)) throw worldError;
+  return { ...ended, trace: calls.filter((made) => made !== null) };
+}
+
+async function outcomeOf(run: () => Promise<Fields>): Promise<Omit<RunResult, 'trace'>> {
   try {
-    const outputs = await structure.run(inputs, call);
-    return { outputs, trace: calls, failure: null, thrown: null };
+    return { outputs: await run(), failure: null, thrown: null };
   } catch (error) {
-    // A program may catch what a call throws, but it must not turn a dead host into a bad answer.
-    if (worldError !== undefined && isWorldError(worldError)) throw worldError;
-    if (error instanceof ExampleFailure) return { outputs: null, trace: calls, failure: error.failure, thrown: null };
+    if (error instanceof ExampleFailure) return { outputs: null, failure: error.failure, thrown: null };
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { outputs: null, trace: calls, failure: { kind: 'program-error', message }, thrown: error };
+    return { outputs: null, failure: { kind: 'program-error', message }, thrown: error };
   }
 }
 

@@ -59,9 +59,9 @@ type FieldType<T extends string> = [Trim<Split<T, '|'>[number]>] extends [`'${st
           : z.ZodString;
 
 type Shape<Side extends string> = {
-  [F in Split<Side, ','>[number] as F extends `${infer Name}:${string}` ? Trim<Name> : Trim<F>]: F extends `${string}:${infer T}`
-    ? FieldType<Trim<T>>
-    : z.ZodString;
+  [F in Split<Side, ','>[number] as F extends `${infer Name}:${string}`
+    ? Trim<Name>
+    : Trim<F>]: F extends `${string}:${infer T}` ? FieldType<Trim<T>> : z.ZodString;
 };
 
 /** The zod shapes that a signature string stands for; plain shapes when the string is not known at compile time. */

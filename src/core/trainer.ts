@@ -17,7 +17,8 @@ export interface TrainingSettings {
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly schedule: 'constant' | 'linear';
-  readonly precision: 'autocast-bf16' | 'float32' | 'bfloat16';
+  /** `auto`: bfloat16 in the matrix products where the device computes it natively, else float32; the trainer's identity says which. */
+  readonly precision: 'auto' | 'autocast-bf16' | 'float32' | 'bfloat16';
 }
 
 /** Everything that decides the adapter's bytes; its hash is the key under which a training is remembered. */

@@ -25,7 +25,7 @@ export const fitParameters = {
   steps: optional(z.int().positive()),
   warmupSteps: z.int().min(0).default(3),
   schedule: z.enum(['constant', 'linear']).default('constant'),
-  precision: z.enum(['autocast-bf16', 'float32', 'bfloat16']).default('autocast-bf16'),
+  precision: z.enum(['auto', 'autocast-bf16', 'float32', 'bfloat16']).default('auto'),
 };
 
 type FitChoices = z.output<z.ZodObject<typeof fitParameters>>;

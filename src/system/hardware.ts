@@ -1,36 +1,32 @@
-import { existsSync } from 'node:fs';
-import { availableParallelism, loadavg, totalmem } from 'node:os';
-import { outputOf } from './process.ts';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 
-export interface Hardware {
-  /** Logical cores that this process may use. */
-  readonly cores: number;
-  /** Cores that nobody used in the last minute, at least 1. */
-  readonly freeCores: number;
-  readonly memoryBytes: number;
-  readonly freeMemoryBytes: number;
-  /** A GPU that is there, whether or not anything can use it. */
-  readonly gpu: 'cuda' | 'metal' | null;
-}
-
+/** Logical cores that this process may use. */
 export const cores = (): number => availableParallelism();
 
-/** What this machine has. Part of it changes from minute to minute: choose once, at a run's first start. */
-export async function hardware(): Promise<Hardware> {
-  const load = loadavg()[0] ?? 0;
-  return {
-    cores: cores(),
-    freeCores: Math.max(1, Math.round(cores() - load)),
-    // A container's limit, where there is one, counts instead of the machine's size.
-    memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
-    freeMemoryBytes: process.availableMemory(),
-    gpu: await findGpu(),
-  };
+const sampleMs = 250;
+
+/**
+ * Cores that nobody uses right now, at least 1: measured over a quarter of a second. The load average would still count the set-up or the
+ * compilation that ended a minute ago.
+ */
+export async function idleCores(): Promise<number> {
+  const before = cpus();
+  await delay(sampleMs);
+  const idle = cpus().reduce((sum, { times }, index) => sum + idleShare(before[index]?.times ?? times, times), 0);
+  return Math.min(cores(), Math.max(1, Math.round(idle)));
 }
 
-async function findGpu(): Promise<Hardware['gpu']> {
-  if (process.platform === 'darwin') return process.arch === 'arm64' ? 'metal' : null;
-  if (existsSync('/proc/driver/nvidia/version')) return 'cuda';
-  const { exitCode, stdout } = await outputOf({ program: 'nvidia-smi', args: ['--list-gpus'], environment: {} });
-  return exitCode === 0 && stdout.includes('GPU ') ? 'cuda' : null;
+type Times = ReturnType<typeof cpus>[number]['times'];
+
+function idleShare(before: Times, after: Times): number {
+  const total = (times: Times) => Object.values(times).reduce((sum, milliseconds) => sum + milliseconds, 0);
+  return (after.idle - before.idle) / Math.max(1, total(after) - total(before));
+}
+
+/** Whether this CPU multiplies bfloat16 matrices itself. What cannot be asked counts as no. */
+export function hasNativeBfloat16(): boolean {
+  if (process.platform !== 'linux') return false;
+  return /^(flags|Features)\s*:.*\b(avx512_bf16|amx_bf16|bf16)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
 }

@@ -7,7 +7,7 @@ import { importsFolder, pythonProgram } from '../system/folders.ts';
 import { cores } from '../system/hardware.ts';
 import { chooseDevice, type Device } from './device.ts';
 import { importedBase } from './imported-base.ts';
-import { fixedSettings, importJob, rowLines, rowsFile, sftJob } from './job.ts';
+import { autoPrecision, fixedSettings, importJob, rowLines, rowsFile, sftJob } from './job.ts';
 import { readProbeFile } from './probe-file.ts';
 import { describePython, type PythonEnvironment, trainerCommand } from './python-environment.ts';
 import { runJob } from './run-job.ts';
@@ -37,7 +37,8 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
   return {
     async identity() {
       const { versions, platform } = await environment();
-      return { ...versions, platform, device: await device(), threads, ...fixedSettings };
+      const chosen = await device();
+      return { ...versions, platform, device: chosen, autoPrecision: autoPrecision(chosen), threads, ...fixedSettings };
     },
 
     async prepare({ base, folder, probes, ...hooks }) {

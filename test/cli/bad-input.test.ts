@@ -13,11 +13,15 @@ const file = (name: string, content: string): string => {
   writeFileSync(path, content);
   return path;
 };
-const rows = (split: string, labels: readonly string[]) => labels.map((kind, index) => JSON.stringify({ text: `${split} ${index} ${kind}`, kind, split }));
+const rows = (split: string, labels: readonly string[]) =>
+  labels.map((kind, index) => JSON.stringify({ text: `${split} ${index} ${kind}`, kind, split }));
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'better-together-bad-'));
-  file('good.jsonl', [...rows('train', ['a', 'b', 'a', 'b']), ...rows('val', ['a', 'b']), ...rows('test', ['a', 'b'])].join('\n'));
+  file(
+    'good.jsonl',
+    [...rows('train', ['a', 'b', 'a', 'b']), ...rows('val', ['a', 'b']), ...rows('test', ['a', 'b'])].join('\n'),
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -27,12 +31,40 @@ const run = (...args: string[]) => betterTogether(['run', ...args], { cwd: folde
 describe('data', () => {
   test.each([
     ['a missing file', () => ['--data', 'nowhere.jsonl', ...kind], ['nowhere.jsonl cannot be read (ENOENT)']],
-    ['malformed lines, all of them', () => ['--data', file('bad.jsonl', '{"text": 1\n[]\n{"text": "x", "kind": "a"}\n'), ...kind], ['bad.jsonl:1:', 'bad.jsonl:2:']],
-    ['a row that breaks the signature', () => ['--data', file('row.jsonl', '{"text": "x", "kind": "c"}\n'), ...kind], ['row.jsonl:1: "kind" is "c"']],
-    ['a column that is not there', () => ['--data', 'good.jsonl', '--signature', "words -> kind: 'a' | 'b'"], ['no column "words"', 'text, kind, split']],
-    ['an empty split', () => ['--data', file('empty.jsonl', rows('test', ['a', 'b']).join('\n')), ...kind], ['no row whose split is "train"']],
-    ['an unknown split', () => ['--data', file('split.jsonl', rows('trian', ['a', 'b']).join('\n')), ...kind], ['split is "trian"', 'train, val or test']],
-    ['a label that train never shows', () => ['--data', file('unseen.jsonl', [...rows('train', ['a', 'a']), ...rows('test', ['b', 'b', 'b', 'b'])].join('\n')), ...kind], ['"b" occurs 4 times in test, but never in train']],
+    [
+      'malformed lines, all of them',
+      () => ['--data', file('bad.jsonl', '{"text": 1\n[]\n{"text": "x", "kind": "a"}\n'), ...kind],
+      ['bad.jsonl:1:', 'bad.jsonl:2:'],
+    ],
+    [
+      'a row that breaks the signature',
+      () => ['--data', file('row.jsonl', '{"text": "x", "kind": "c"}\n'), ...kind],
+      ['row.jsonl:1: "kind" is "c"'],
+    ],
+    [
+      'a column that is not there',
+      () => ['--data', 'good.jsonl', '--signature', "words -> kind: 'a' | 'b'"],
+      ['no column "words"', 'text, kind, split'],
+    ],
+    [
+      'an empty split',
+      () => ['--data', file('empty.jsonl', rows('test', ['a', 'b']).join('\n')), ...kind],
+      ['no row whose split is "train"'],
+    ],
+    [
+      'an unknown split',
+      () => ['--data', file('split.jsonl', rows('trian', ['a', 'b']).join('\n')), ...kind],
+      ['split is "trian"', 'train, val or test'],
+    ],
+    [
+      'a label that train never shows',
+      () => [
+        '--data',
+        file('unseen.jsonl', [...rows('train', ['a', 'a']), ...rows('test', ['b', 'b', 'b', 'b'])].join('\n')),
+        ...kind,
+      ],
+      ['"b" occurs 4 times in test, but never in train'],
+    ],
     ['no data at all', () => kind, ['There is no data']],
   ])('refuses %s', async (_, args, facts) => {
     const { exitCode, stderr, stdout } = await run(...args());
@@ -100,7 +132,10 @@ describe('experiment files', () => {
 
 describe('stores', () => {
   test('refuses a file that is not a store', async () => {
-    const { exitCode, stderr } = await betterTogether(['runs', '--store', file('notes.sqlite', 'These are notes, not a database. '.repeat(99))], { cwd: folder });
+    const { exitCode, stderr } = await betterTogether(
+      ['runs', '--store', file('notes.sqlite', 'These are notes, not a database. '.repeat(99))],
+      { cwd: folder },
+    );
     expect(stderr).toContain('notes.sqlite');
     expect(exitCode).toBe(2);
   });
@@ -109,13 +144,17 @@ describe('stores', () => {
     if (process.getuid?.() === 0) context.skip('root may write everywhere');
     const closed = mkdtempSync(join(folder, 'closed-'));
     chmodSync(closed, 0o500);
-    const { exitCode, stderr } = await betterTogether(['runs', '--store', join(closed, 'runs.sqlite')], { cwd: folder });
+    const { exitCode, stderr } = await betterTogether(['runs', '--store', join(closed, 'runs.sqlite')], {
+      cwd: folder,
+    });
     expect(stderr).toContain(closed);
     expect(exitCode).toBe(2);
   });
 
   test('says what to do with an unknown run', async () => {
-    const { exitCode, stderr } = await betterTogether(['show', 'abc', '--store', join(folder, 'fresh.sqlite')], { cwd: folder });
+    const { exitCode, stderr } = await betterTogether(['show', 'abc', '--store', join(folder, 'fresh.sqlite')], {
+      cwd: folder,
+    });
     expect(stderr).toContain('There is no run "abc"');
     expect(exitCode).toBe(2);
   });

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -116,6 +117,11 @@ test('installs and compiles in a fresh clone, with a line before and after each,
     ].join('\n'),
   });
   expect(calls()).toEqual(['npm ci --no-fund --no-audit', 'tsc']);
+});
+
+test('leaves the command as a program, which npx needs', async () => {
+  await run();
+  expect(statSync(join(root, 'dist', 'cli', 'main.js')).mode & 0o777).toBe(0o755);
 });
 
 test('says one short line and starts nothing when everything is there', async () => {

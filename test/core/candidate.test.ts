@@ -57,11 +57,9 @@ test.each([
 });
 
 test('the models of a candidate are named once each', () => {
-  const mixed = withPredictor(
-    withPredictor(candidate, 'act', { model: { base: 'b', adapter: 'a' } }),
-    'plan',
-    { model: { base: 'b', adapter: 'a' } },
-  );
+  const mixed = withPredictor(withPredictor(candidate, 'act', { model: { base: 'b', adapter: 'a' } }), 'plan', {
+    model: { base: 'b', adapter: 'a' },
+  });
   expect(modelsOf(mixed)).toEqual([{ base: 'b', adapter: 'a' }]);
   expect(modelsOf(withPredictor(mixed, 'plan', { model: { base: 'b', adapter: null } }))).toEqual([
     { base: 'b', adapter: null },

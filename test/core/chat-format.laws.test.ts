@@ -94,7 +94,7 @@ function expectEnded(end: Extract<AnswerPart, { type: 'value' }>['end'], piece: 
 
 describe.each<ChatFormatName>(['json', 'value', 'lines', 'markers'])('the chat format %s', (format) => {
   const cases = caseOf(format);
-  const law = (seed: number) => ({ seed, numRuns: 300 });
+  const law = (seed: number) => ({ seed, numRuns: 100 });
 
   test('reads what it writes', () => {
     fc.assert(
@@ -133,7 +133,9 @@ describe.each<ChatFormatName>(['json', 'value', 'lines', 'markers'])('the chat f
     const written = cases.chain(({ signature, state }) => {
       const parts = (answerPlan(signature, state) ?? []).map((part) => {
         if (part.type === 'text') return fc.constant(part.text);
-        return part.type === 'choice' ? fc.constantFrom(...part.options) : fc.stringMatching(grammarPattern(part.grammar));
+        return part.type === 'choice'
+          ? fc.constantFrom(...part.options)
+          : fc.stringMatching(grammarPattern(part.grammar));
       });
       return fc.tuple(...parts).map((pieces) => ({ signature, answer: pieces.join('') }));
     });
@@ -180,7 +182,13 @@ describe.each<ChatFormatName>(['json', 'value', 'lines', 'markers'])('the chat f
         const state = { ...stateOf(format), instructions: 'Route it.' };
         const { system } = renderPrompt(asking, state, { ticket: 'Hello?' });
         const shown = (word: string) => (format === 'json' ? JSON.stringify(word) : word);
-        for (const part of ['Route it.', 'what the customer wrote', 'team', description, ...[first!, ...others].map(shown)]) {
+        for (const part of [
+          'Route it.',
+          'what the customer wrote',
+          'team',
+          description,
+          ...[first!, ...others].map(shown),
+        ]) {
           if (format !== 'value' || part !== 'team') expect(system).toContain(part);
         }
       }),

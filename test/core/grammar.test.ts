@@ -44,7 +44,17 @@ test('a line is at least one character without a line break', () => {
 });
 
 test('the body of a JSON string ends at its closing quote', () => {
-  const texts = ['"', 'ab"', 'a', 'a"b"', String.raw`\"\\\n\u00e9"`, String.raw`\x"`, String.raw`\u12"`, 'a\nb"', 'é日"'];
+  const texts = [
+    '"',
+    'ab"',
+    'a',
+    'a"b"',
+    String.raw`\"\\\n\u00e9"`,
+    String.raw`\x"`,
+    String.raw`\u12"`,
+    'a\nb"',
+    'é日"',
+  ];
   expect(verdicts(grammarPattern(stringBodyGrammar()), texts)).toEqual({
     '"': true,
     'ab"': true,

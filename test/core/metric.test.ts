@@ -8,8 +8,14 @@ test.each<[MetricResult, object]>([
   [true, { value: 1 }],
   [false, { value: 0 }],
   [{ score: 0.5 }, { value: 0.5 }],
-  [{ score: true, feedback: 'good' }, { value: 1, feedback: 'good' }],
-  [{ score: 0, feedback: 'almost' }, { value: 0, feedback: 'almost' }],
+  [
+    { score: true, feedback: 'good' },
+    { value: 1, feedback: 'good' },
+  ],
+  [
+    { score: 0, feedback: 'almost' },
+    { value: 0, feedback: 'almost' },
+  ],
 ])('%j is a score', (result, score) => {
   expect(toScore(result)).toEqual(score);
 });

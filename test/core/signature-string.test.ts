@@ -97,9 +97,7 @@ test.each([
   ['a -> b -> c', 2],
   ['', 0],
 ])('%j is refused: it needs exactly one arrow', (text, arrows) => {
-  expect(mistakesOf(text)).toEqual([
-    `The signature "${text}" has ${arrows} arrows; it needs exactly one "->".`,
-  ]);
+  expect(mistakesOf(text)).toEqual([`The signature "${text}" has ${arrows} arrows; it needs exactly one "->".`]);
 });
 
 test('all mistakes are told at once', () => {

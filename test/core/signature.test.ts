@@ -37,7 +37,11 @@ test.each<[string, z.ZodType, object]>([
     },
   ],
   ['text that may be null', z.string().nullable(), { type: ['string', 'null'] }],
-  ['a choice that may be null', z.enum(['x']).nullable(), { anyOf: [{ type: 'string', enum: ['x'] }, { type: 'null' }] }],
+  [
+    'a choice that may be null',
+    z.enum(['x']).nullable(),
+    { anyOf: [{ type: 'string', enum: ['x'] }, { type: 'null' }] },
+  ],
 ])('%s is JSON of a schema', (_, type, schema) => {
   expect(fieldOf(type)).toMatchObject({ kind: { type: 'json', schema } });
 });
@@ -145,7 +149,7 @@ test('a string and the shapes that it stands for are one signature', () => {
 });
 
 test('reasoning is written before the other outputs', () => {
-  const thinking = withReasoning(signature("question -> answer: int, sure: bool", 'Solve it.'));
+  const thinking = withReasoning(signature('question -> answer: int, sure: bool', 'Solve it.'));
   expect(signatureJson(thinking)).toEqual({
     instructions: 'Solve it.',
     inputFields: [{ name: 'question', description: '', kind: { type: 'string' }, constraints: [] }],

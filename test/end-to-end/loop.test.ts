@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execaSync } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { betterTogether, documentOf, eventsOf, type RunDocument, type Started, teams, ticketSignature, writeTickets } from '../support/command-line.ts';
+import {
+  betterTogether,
+  documentOf,
+  eventsOf,
+  type RunDocument,
+  type Started,
+  teams,
+  ticketSignature,
+  writeTickets,
+} from '../support/command-line.ts';
 
 // One small p -> w -> p on the real model with real training, looked at from all sides.
 
@@ -32,7 +41,8 @@ const run = () => [
 ];
 
 /** An empty network namespace where the system lets us have one. */
-const withoutNetwork = execaSync('unshare', ['-rn', 'true'], { reject: false }).exitCode === 0 ? ['unshare', '-rn'] : [];
+const withoutNetwork =
+  execaSync('unshare', ['-rn', 'true'], { reject: false }).exitCode === 0 ? ['unshare', '-rn'] : [];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'better-together-loop-'));
@@ -64,7 +74,11 @@ test('decodes every answer under the grammar, so that none fails to parse', () =
 
 test('moves the weights: the adapter alone beats the base on the same prompt', async () => {
   const events = await eventsOf(document.run, folder);
-  const measured = new Map(events.flatMap((event) => (event.type === 'evaluation' && event.split === 'val' ? [[event.candidate, event.mean ?? 0]] : [])));
+  const measured = new Map(
+    events.flatMap((event) =>
+      event.type === 'evaluation' && event.split === 'val' ? [[event.candidate, event.mean ?? 0]] : [],
+    ),
+  );
   const trained = events.find((event) => event.type === 'candidate-proposed' && event.step === 2);
   const afterWeights = trained?.type === 'candidate-proposed' ? measured.get(trained.id) : undefined;
   const baseline = document.candidates[0]?.val?.mean ?? 1;
@@ -84,7 +98,9 @@ test('serves the adapter only after base, adapter and effect agreed with the tra
 });
 
 test('searches the last prompt step with the new weights, no demos among its candidates', async () => {
-  const proposed = (await eventsOf(document.run, folder)).flatMap((event) => (event.type === 'candidate-proposed' && event.step === 3 ? [event.candidate.predictors.predict] : []));
+  const proposed = (await eventsOf(document.run, folder)).flatMap((event) =>
+    event.type === 'candidate-proposed' && event.step === 3 ? [event.candidate.predictors.predict] : [],
+  );
   expect(proposed.length).toBeGreaterThan(2);
   expect(proposed.every((state) => typeof state?.model.adapter === 'string')).toBe(true);
   expect(proposed.map((state) => state?.demos.length)).toContain(0);
@@ -97,9 +113,14 @@ test('prints the finished result when it is run again', async () => {
 });
 
 test('saves a program that predict and evaluate use', async () => {
-  const asked = await betterTogether(['predict', document.chosen.program, '--input', '{"ticket": "My parcel never came."}', '--json', ...threads], { cwd: folder });
+  const asked = await betterTogether(
+    ['predict', document.chosen.program, '--input', '{"ticket": "My parcel never came."}', '--json', ...threads],
+    { cwd: folder },
+  );
   expect(teams).toContain(documentOf<{ outputs: { team: string } }>(asked).outputs.team);
-  const measured = await betterTogether(['evaluate', document.chosen.program, '--data', data, '--json', ...threads], { cwd: folder });
+  const measured = await betterTogether(['evaluate', document.chosen.program, '--data', data, '--json', ...threads], {
+    cwd: folder,
+  });
   const chosen = document.candidates.find(({ strategy }) => strategy === document.chosen.strategy);
   expect(documentOf<{ score: unknown }>(measured).score).toEqual(chosen?.test);
 });

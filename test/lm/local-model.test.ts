@@ -46,7 +46,15 @@ const tickets = [
   'Nothing happens when I click.',
 ];
 const system = `Say which team should answer. Answer with one of ${teams.join(', ')}.`;
-const turns = [{ user: 'The invoice is wrong.', assistant: '{"label": "billing"}' }];
+const turns = [
+  { user: 'The invoice is wrong.', assistant: '{"label": "billing"}' },
+  { user: 'The box was empty.', assistant: '{"label": "delivery"}' },
+  { user: 'The page does not load.', assistant: '{"label": "technical"}' },
+];
+/** A short sentence, which ends whatever the model would like to go on with. */
+const sentence = [
+  { type: 'value', grammar: String.raw`root ::= [a-zA-Z ,']{8,30} "."`, end: { kind: 'text', text: '.' } },
+] as const;
 
 const pieces = (response: LmResponse): readonly string[] =>
   response.failure === null ? response.pieces : expect.fail(response.failure.message);
@@ -91,7 +99,7 @@ describe('an answer', () => {
   test(
     'from a closed set is the one that greedy decoding under a grammar of the whole answer gives',
     async () => {
-      const labels = teams.map((team) => String.raw`"${team}"`).join(' | ');
+      const labels = teams.map((team) => `"${team}"`).join(' | ');
       const grammar = String.raw`root ::= "{\"label\": \"" (${labels}) "\"}"`;
       const walked = tickets.map((user) => ask(lm, { user, system, turns, answer: labelPlan(teams) }));
       const sampled = tickets.map((user) =>
@@ -114,9 +122,9 @@ describe('an answer', () => {
       const engine = await lm.engine();
       const asked: Ask[] = tickets.slice(0, 9).map((user, index) => {
         const kind = index % 3;
-        const sampling = { temperature: kind === 1 ? 0 : 0.9, seed: index, maxTokens: 12 };
+        const sampling = { temperature: kind === 1 ? 0 : 0.9, seed: index };
         const prefix = index % 2 === 0 ? { system, turns } : { system: 'Be brief.' };
-        return { user, ...prefix, sampling, answer: kind === 0 ? labelPlan(teams) : null };
+        return { user, ...prefix, sampling, answer: kind === 0 ? labelPlan(teams) : sentence };
       });
       const together = await Promise.all(asked.map((request) => ask(lm, request)));
       const reversed = await Promise.all([...asked].reverse().map((request) => ask(lm, request)));
@@ -124,6 +132,7 @@ describe('an answer', () => {
       for (const request of asked) byOne.push(await ask(alone, request));
       console.log(`the engine is reproducible: ${engine.reproducible}`);
       if (engine.reproducible === 'replay') return;
+      expect(byOne.every(({ failure }) => failure === null)).toBe(true);
       expect(together).toEqual(byOne);
       expect(reversed.reverse()).toEqual(byOne);
     },
@@ -144,38 +153,44 @@ describe('an answer', () => {
           parts: z.array(z.object({ name: z.string(), known: z.boolean() })).max(2),
         },
       });
-      const formats = ['json', 'lines', 'markers'] as const;
+      const outputs = {
+        reasoning: 'The box is broken.',
+        team: 'delivery',
+        urgency: 3,
+        angry: true,
+        parts: [{ name: 'box', known: true }],
+      };
+      const demos = [{ inputs: { ticket: 'It was broken when it arrived!' }, outputs, source: 'train-1' }];
+      const formats = ['json', 'lines'] as const;
       const outcomes = await Promise.all(
         formats.map(async (chatFormat) => {
           const state = {
             instructions: triage.instructions,
-            demos: [],
+            demos,
             chatFormat,
             choice: 'greedy',
             decoding: 'constrained',
             model: { base: lm.base.sha256, adapter: null },
           } as const;
-          const prompt = renderPrompt(triage, state, { ticket: tickets[1]! });
+          const prompt = renderPrompt(triage, state, { ticket: 'The box was broken when it came!' });
           const response = await ask(lm, {
             ...prompt,
             answer: answerPlan(triage, state),
             sampling: { maxTokens: 300 },
           });
-          if (response.failure) return response.failure.kind;
+          if (response.failure) return response.failure.message;
           return Object.keys(parseAnswer(triage, chatFormat, response.pieces.join('')));
         }),
       );
       const names = ['reasoning', 'team', 'urgency', 'angry', 'parts'];
-      expect(outcomes[0]).toEqual(names);
-      // Without quotes to close, a small model may never end its line: that is a length failure, never an unreadable answer.
-      for (const outcome of outcomes.slice(1)) expect([names, 'length']).toContainEqual(outcome);
+      expect(outcomes).toEqual([names, names]);
     },
     minute,
   );
 
   test('above temperature 0 repeats with its seed and varies over seeds', async () => {
     const tellAt = (seed: number) =>
-      ask(lm, { user: 'Name a colour.', sampling: { temperature: 1.2, seed, maxTokens: 6 } });
+      ask(lm, { user: 'Name a colour.', answer: sentence, sampling: { temperature: 1.2, seed } });
     const [first, again, other] = await Promise.all([tellAt(1), tellAt(1), tellAt(2)]);
     expect(first).toEqual(again);
     expect(first).not.toEqual(other);
@@ -300,9 +315,7 @@ describe('log-probabilities', () => {
 test(
   'a host that is killed in the middle costs nothing: every answer comes once and is the undisturbed one',
   async () => {
-    const requests: Ask[] = tickets
-      .slice(0, 12)
-      .map((user) => ({ user, system: 'Be brief.', sampling: { maxTokens: 8 } }));
+    const requests: Ask[] = tickets.slice(0, 12).map((user) => ({ user, system: 'Be brief.', answer: sentence }));
     const undisturbed = await Promise.all(requests.map((request) => ask(alone, request)));
     const [host] = await hostsOf(alone);
     const settled: number[] = [];

@@ -338,7 +338,7 @@ describe('bootstrapFinetune', () => {
       learningRate: 2e-3,
       warmupSteps: 3,
       schedule: 'constant',
-      precision: 'autocast-bf16',
+      precision: 'auto',
     });
     const large = capable();
     const { orders: ofLarge } = await orderOf({ steps: 7, rank: 4 }, one, {

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execa, type Result } from 'execa';
+import { execa } from 'execa';
 import type { RunEvent } from '../../src/core/event.ts';
 import type { RunSummary } from '../../src/core/summary.ts';
 
@@ -47,9 +47,8 @@ export async function betterTogether(
     if (interruptAt !== undefined && seen.includes(interruptAt) && !seen.includes('Stopping after'))
       process.kill(child.pid!, 'SIGINT');
   });
-  const { exitCode, stdout, stderr }: Result = await child;
-  // `as`: text, since no option asked for bytes.
-  return { exitCode, stdout: stdout as string, stderr: stderr as string };
+  const { exitCode, stdout, stderr } = await child;
+  return { exitCode, stdout, stderr };
 }
 
 export const documentOf = <T = RunDocument>({ stdout, stderr }: Started): T => {

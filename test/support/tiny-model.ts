@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { seededRng } from '../../src/core/rng.ts';
 import { bool, float, floats, ggufBytes, ints, type Scalar, string, strings, uint } from './gguf.ts';
 
-// A llama of 400 kB with random weights: real native code, opened in a moment. What it says is noise, but the same noise every time.
+// A llama of 150 kB with random weights: real native code, opened in a moment. What it says is noise, but the same noise every time.
 const size = { embedding: 64, layers: 2, heads: 4, keyHeads: 2, feedForward: 128, context: 1024 };
 
 /** Byte-level BPE and ChatML, as SmolLM2 and Qwen have them; or sentencepiece, a BOS and a template that refuses a system role. */
@@ -10,23 +10,40 @@ export type TinyKind = 'bpe' | 'sentencepiece';
 
 export function writeTinyModel(path: string, kind: TinyKind = 'bpe'): string {
   const { tokens, metadata } = kind === 'bpe' ? bpe() : sentencepiece();
-  const weights = randomWeights(tokens);
+  const weights = randomWeights(tokens).map(({ name, shape, values }) =>
+    shape.length === 1
+      ? { name, shape, type: 0, bytes: Buffer.from(values.buffer) }
+      : { name, shape, type: 8, bytes: quantized(values) },
+  );
   let offset = 0;
-  const tensors = weights.map(({ name, shape, values }) => {
-    const tensor = { name, shape, type: 0, offset };
-    offset += Math.ceil((values.length * 4) / 32) * 32;
+  const tensors = weights.map(({ name, shape, type, bytes }) => {
+    const tensor = { name, shape, type, offset };
+    offset += Math.ceil(bytes.length / 32) * 32;
     return tensor;
   });
   const data = Buffer.alloc(offset);
-  for (const [index, { values }] of weights.entries()) Buffer.from(values.buffer).copy(data, tensors[index]!.offset);
+  for (const [index, { bytes }] of weights.entries()) bytes.copy(data, tensors[index]!.offset);
   writeFileSync(path, ggufBytes({ metadata: [...architecture, ...metadata], tensors, data }));
   return path;
+}
+
+/** As Q8_0: 32 numbers in a byte each behind their scale, a half float; ours are powers of two, which are easy to write. */
+function quantized(values: Float32Array): Buffer {
+  const blocks = Array.from({ length: values.length / 32 }, (_, index) => {
+    const block = values.subarray(index * 32, index * 32 + 32);
+    const exponent = Math.ceil(Math.log2(Math.max(...block.map(Math.abs)) / 127));
+    const bytes = Buffer.alloc(34);
+    bytes.writeUInt16LE((exponent + 15) << 10);
+    for (const [place, value] of block.entries()) bytes.writeInt8(Math.round(value / 2 ** exponent), 2 + place);
+    return bytes;
+  });
+  return Buffer.concat(blocks);
 }
 
 const architecture: readonly (readonly [string, Scalar])[] = [
   ['general.architecture', string('llama')],
   ['general.name', string('tiny')],
-  ['general.file_type', uint(0)],
+  ['general.file_type', uint(7)],
   ['llama.context_length', uint(size.context)],
   ['llama.embedding_length', uint(size.embedding)],
   ['llama.block_count', uint(size.layers)],

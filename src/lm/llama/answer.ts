@@ -124,6 +124,8 @@ function startDraft(task: AnswerTask) {
   const ids = [...promptIds];
   let cached = task.cachedIds;
   const completed = () => ids.length - promptIds.length;
+  const textSince = (start: number): string =>
+    task.vocabulary.textOf(ids.slice(promptIds.length + start), ids.slice(0, promptIds.length + start));
   const tooLong = (message: string) => new Stopped({ kind: 'length', message });
   return {
     task,
@@ -138,7 +140,7 @@ function startDraft(task: AnswerTask) {
     append(tokens: readonly number[]) {
       if (completed() + tokens.length > sampling.maxTokens)
         throw tooLong(
-          `The answer needs more than ${sampling.maxTokens} tokens (maxTokens); ${completed()} were decoded and ${tokens.length} more had to follow.`,
+          `The answer needs more than ${sampling.maxTokens} tokens (maxTokens); ${completed()} were decoded and ${tokens.length} more had to follow. It ends: ${JSON.stringify(textSince(0).slice(-80))}`,
         );
       ids.push(...tokens);
     },
@@ -152,9 +154,7 @@ function startDraft(task: AnswerTask) {
       cached = ids.length;
       return tokens;
     },
-    textSince(start: number): string {
-      return task.vocabulary.textOf(ids.slice(promptIds.length + start), ids.slice(0, promptIds.length + start));
-    },
+    textSince,
     completed,
   };
 }

@@ -1,0 +1,189 @@
+import { expect, test } from 'vitest';
+import { type Candidate, initialCandidate } from '../../src/core/candidate.ts';
+import { WorldError } from '../../src/core/errors.ts';
+import type { Fields } from '../../src/core/json.ts';
+import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
+import { type AnswerCall, firstAttempt, requestFor, runProgram, type Structure } from '../../src/core/program.ts';
+import { signature } from '../../src/core/signature.ts';
+
+const routing = signature("ticket -> team: 'billing' | 'delivery'", 'Route it.');
+const model = { base: 'b', adapter: null };
+const single: Structure = {
+  predictors: { route: routing },
+  run: (inputs, call) => call('route', inputs),
+};
+const candidateOf = (structure: Structure): Candidate =>
+  initialCandidate({ ...structure.predictors }, { chatFormat: 'value', decoding: 'constrained', model });
+
+const usage = { prompt: 1, cachedPrompt: 0, completion: 1 };
+const saying =
+  (text: string): AnswerCall =>
+  async () => ({ failure: null, pieces: [text], completionIds: [], usage });
+
+const run = (structure: Structure, answer: AnswerCall, inputs: Fields = { ticket: 'Paid twice.' }) =>
+  runProgram({
+    structure,
+    candidate: candidateOf(structure),
+    inputs,
+    attempt: firstAttempt,
+    answer,
+    isWorldError: (error) => error instanceof WorldError,
+  });
+
+const request: LmRequest = {
+  model,
+  prompt: { system: 'Route it.\nAnswer with one of billing, delivery only.', turns: [], user: 'Paid twice.' },
+  answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
+  choice: 'greedy',
+  sampling: { temperature: 0, seed: 0, topP: 1, maxTokens: 512 },
+};
+const inputs = { ticket: 'Paid twice.' };
+
+test('a call asks what the candidate says, greedily', () => {
+  expect(requestFor(single, candidateOf(single), 'route', inputs, firstAttempt)).toEqual(request);
+});
+
+test('another attempt differs in its sampling only', () => {
+  const another = requestFor(single, candidateOf(single), 'route', inputs, { temperature: 0.7, seed: 3 });
+  expect(another).toEqual({ ...request, sampling: { temperature: 0.7, seed: 3, topP: 1, maxTokens: 512 } });
+});
+
+test('a run has its outputs and the calls that led to them', async () => {
+  const response: LmResponse = { failure: null, pieces: ['billing'], completionIds: [], usage };
+  expect(await run(single, async () => response)).toEqual({
+    outputs: { team: 'billing' },
+    trace: [{ predictor: 'route', inputs, outputs: { team: 'billing' }, request, response, failure: null }],
+    failure: null,
+    thrown: null,
+  });
+});
+
+test('an answer that cannot be read is a parse failure, of the call and of the run', async () => {
+  const failure = { kind: 'parse', message: '"team" is none of its labels, in the answer "sales"' };
+  const result = await run(single, saying('sales'));
+  expect(result).toMatchObject({ outputs: null, failure, thrown: null, trace: [{ outputs: null, failure }] });
+});
+
+test("a model's failure keeps its kind", async () => {
+  const failure = { kind: 'length', message: 'more than 512 tokens' } as const;
+  const result = await run(single, async () => ({ failure, usage }));
+  expect(result).toMatchObject({ outputs: null, failure, thrown: null, trace: [{ outputs: null, failure }] });
+});
+
+test('what the program throws is a program error, with what was thrown', async () => {
+  const thrown = new RangeError('no such floor');
+  const broken: Structure = {
+    ...single,
+    async run() {
+      throw thrown;
+    },
+  };
+  expect(await run(broken, saying('billing'))).toEqual({
+    outputs: null,
+    trace: [],
+    failure: { kind: 'program-error', message: 'RangeError: no such floor' },
+    thrown,
+  });
+});
+
+test('what is thrown need not be an error', async () => {
+  const broken: Structure = { ...single, run: () => Promise.reject('no') };
+  expect((await run(broken, saying('billing'))).failure).toEqual({ kind: 'program-error', message: 'no' });
+});
+
+test('calls before an error stay in the trace', async () => {
+  const broken: Structure = {
+    ...single,
+    async run(given, call) {
+      await call('route', given);
+      throw new Error('later');
+    },
+  };
+  const { trace } = await run(broken, saying('billing'));
+  expect(trace.map(({ outputs }) => outputs)).toEqual([{ team: 'billing' }]);
+});
+
+test('calls are in the order in which they were made, whichever was answered first', async () => {
+  const parallel: Structure = {
+    ...single,
+    async run(_, call) {
+      await Promise.all([call('route', { ticket: 'slow' }), call('route', { ticket: 'quick' })]);
+      return {};
+    },
+  };
+  const answered: string[] = [];
+  const { trace } = await run(parallel, async ({ prompt }) => {
+    if (prompt.user === 'slow') await new Promise((resolve) => setImmediate(resolve));
+    answered.push(prompt.user);
+    return { failure: null, pieces: ['billing'], completionIds: [], usage };
+  });
+  expect(answered).toEqual(['quick', 'slow']);
+  expect(trace.map((call) => call.inputs.ticket)).toEqual(['slow', 'quick']);
+});
+
+test('a program may catch a failure and answer all the same', async () => {
+  const careful: Structure = {
+    ...single,
+    run: (given, call) => call('route', given).catch(() => ({ team: 'delivery' })),
+  };
+  const { outputs, failure, trace } = await run(careful, saying('sales'));
+  expect({ outputs, failure, calls: trace.map((call) => call.failure?.kind) }).toEqual({
+    outputs: { team: 'delivery' },
+    failure: null,
+    calls: ['parse'],
+  });
+});
+
+test('a call of a predictor that is not there is a program error that names those that are', async () => {
+  const wrong: Structure = { ...single, run: (given, call) => call('solve', given) };
+  expect((await run(wrong, saying('billing'))).failure).toEqual({
+    kind: 'program-error',
+    message: 'TypeError: The program calls the predictor "solve", which it does not have: route',
+  });
+});
+
+test('inputs that the signature refuses are a program error', async () => {
+  const { failure } = await run(single, saying('billing'), { ticket: 3 });
+  expect(failure?.kind).toBe('program-error');
+  expect(failure?.message).toContain('expected string, received number');
+});
+
+const dead = new WorldError('host-died', 'The model host ended.', 'Run again.');
+
+test('a broken world is thrown', async () => {
+  await expect(run(single, () => Promise.reject(dead))).rejects.toBe(dead);
+});
+
+test('a broken world is thrown although it was not a promise that broke', async () => {
+  const broken = run(single, () => {
+    throw dead;
+  });
+  await expect(broken).rejects.toBe(dead);
+});
+
+test('a broken world is thrown although the program catches it and throws something else', async () => {
+  const hiding: Structure = {
+    ...single,
+    async run(given, call) {
+      try {
+        return await call('route', given);
+      } catch {
+        throw new Error('no answer');
+      }
+    },
+  };
+  await expect(run(hiding, () => Promise.reject(dead))).rejects.toBe(dead);
+});
+
+test('a broken world is thrown although the program catches it and answers', async () => {
+  const hiding: Structure = {
+    ...single,
+    run: (given, call) => call('route', given).catch(() => ({ team: 'billing' })),
+  };
+  await expect(run(hiding, () => Promise.reject(dead))).rejects.toBe(dead);
+});
+
+test('an error of a call that is not the world is the program and its failure', async () => {
+  const { failure } = await run(single, () => Promise.reject(new Error('odd')));
+  expect(failure).toEqual({ kind: 'program-error', message: 'Error: odd' });
+});
