@@ -10,7 +10,7 @@ import {
   renderPrompt,
 } from '../../src/core/chat-format.ts';
 import { ExampleFailure } from '../../src/core/failure.ts';
-import { signature } from '../../src/core/signature.ts';
+import { type Signature, signature } from '../../src/core/signature.ts';
 
 const routing = signature({
   instructions: 'Route the ticket.',
@@ -34,7 +34,11 @@ const stateOf = (chatFormat: ChatFormatName, change: Partial<PredictorState> = {
   ...change,
 });
 
-const failureOf = (format: ChatFormatName, text: string, asked = routing): ExampleFailure['failure'] | null => {
+const failureOf = (
+  format: ChatFormatName,
+  text: string,
+  asked: Signature = routing,
+): ExampleFailure['failure'] | null => {
   try {
     parseAnswer(asked, format, text);
   } catch (error) {
