@@ -30,7 +30,9 @@ const longLanes = [['long proofs, real model', bin('vitest'), ['run', '--project
 const [first, ...rest] = process.argv.slice(2);
 const isLong = first === '--long';
 const wanted = isLong ? rest : process.argv.slice(2);
-const chosen = (isLong ? longLanes : lanes).filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+const chosen = (isLong ? longLanes : lanes).filter(
+  ([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+);
 
 const results = chosen.map(([name, program, args, cwd]) => {
   process.stdout.write(`\n== ${name}\n`);
@@ -45,7 +47,9 @@ const results = chosen.map(([name, program, args, cwd]) => {
 const total = results.reduce((sum, { seconds }) => sum + seconds, 0);
 process.stdout.write('\n');
 for (const { name, seconds, ok, why } of results) {
-  process.stdout.write(`${ok ? 'pass' : 'FAIL'}  ${seconds.toFixed(1).padStart(7)} s  ${name}${ok ? '' : ` (${why})`}\n`);
+  process.stdout.write(
+    `${ok ? 'pass' : 'FAIL'}  ${seconds.toFixed(1).padStart(7)} s  ${name}${ok ? '' : ` (${why})`}\n`,
+  );
 }
 process.stdout.write(`      ${total.toFixed(1).padStart(7)} s  in all\n`);
 process.exitCode = results.every(({ ok }) => ok) ? 0 : 1;

@@ -1,8 +1,8 @@
 """python -m better_together_trainer run JOB.json | reencode IN OUT --type Q8_0 | versions
 
-`run` exits with 0 done, 2 bad job or usage, 3 a check failed, 4 out of memory at micro batch 1, 75 stopped and
-resumable; anything else is a crash. Heavy modules are imported where they are first needed: a bad job must not wait
-ten seconds for torch to hear so.
+`run` exits with 0 done, 2 bad job or usage, 3 a check failed, 4 out of memory at micro batch 1, 75 stopped
+and resumable; anything else is a crash. Heavy modules are imported where they are first needed: a bad job
+must not wait ten seconds for torch to hear so.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def reencode_file(source: Path, target: Path, type_name: str) -> int:
 
 
 def run_job(path: Path) -> int:
-    """Carries out one job: events on descriptor 3, files in its work folder, the exit code says how it ended."""
+    """Carries out one job: events to the parent, files in its work folder, and an exit code."""
     os.umask(0o077)  # rows come from private data
     events = open_events()
     lifeline = Lifeline(events)
@@ -78,10 +78,10 @@ def run_job(path: Path) -> int:
         return fail(events, error.exit_code, error.code, str(error), error.hint)
     except Exception as error:  # noqa: BLE001 (the edge of the process: whatever it was, the parent must hear it)
         traceback.print_exc()
-        is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         message = f"{type(error).__name__}: {error}"
-        hint = "Make room and run it again." if is_full else "The traceback is on the trainer's standard error."
-        return fail(events, EXIT_CRASHED, "disk-full" if is_full else "crash", message, hint)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return fail(events, EXIT_CRASHED, "disk-full", message, "Make room and run it again.")
+        return fail(events, EXIT_CRASHED, "crash", message, "The traceback is on standard error.")
     events.emit("result", **result)
     return 0
 

@@ -1,7 +1,7 @@
 """Checkpoints that are either whole or ignored.
 
-Trainer writes a checkpoint file by file into its final folder, so a killed process leaves half of one. A checkpoint
-counts only with its seal, which is written last and holds the sha256 of every other file.
+Trainer writes a checkpoint file by file into its final folder, so a killed process leaves half of one. A
+checkpoint counts only with its seal, which is written last and holds the sha256 of every other file.
 """
 
 import json
@@ -40,7 +40,7 @@ def seal(work_dir: Path, step: int, micro_batch: int) -> Checkpoint:
 
 
 def newest(work_dir: Path) -> Checkpoint | None:
-    """The newest whole checkpoint. Broken ones are removed, so that Trainer does not write into their remains."""
+    """The newest whole checkpoint. Broken ones go, so that Trainer does not write into their remains."""
     folders = {int(match[1]): path for path in work_dir.iterdir() if (match := FOLDER.fullmatch(path.name))}
     for step in sorted(folders, reverse=True):
         checkpoint = opened(folders[step], step)
@@ -54,7 +54,7 @@ def opened(folder: Path, step: int) -> Checkpoint | None:
     try:
         sealed = json.loads((folder / SEAL).read_text(encoding="utf-8"))
         is_whole = all(sha256_of(folder / name) == sha256 for name, sha256 in sealed["files"].items())
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return None
     return Checkpoint(folder, step, sealed["microBatch"]) if is_whole else None
 

@@ -1,4 +1,4 @@
-"""Events to the parent: one JSON object a line, on descriptor 3 or appended to the file BETTER_TOGETHER_EVENTS.
+"""Events to the parent: one JSON object a line, on descriptor 3 or in the file BETTER_TOGETHER_EVENTS.
 
 Types: start, ready, progress, heartbeat, checkpoint, warning, result, stopped, error.
 Standard output and standard error belong to the libraries, which print on both.
@@ -26,8 +26,8 @@ class Events:
         self._started = time.monotonic()
         self._phase = "start"
 
-    def emit(self, type: str, **fields: Any) -> None:  # noqa: A002, ANN401 (the protocol's word; any JSON)
-        """Sends one event. A NaN is a ValueError here rather than a line that JSON.parse refuses over there."""
+    def emit(self, type: str, **fields: Any) -> None:  # noqa: A002 (the protocol's word)
+        """Sends one event. A NaN is a ValueError here, and not a line that the parent cannot parse."""
         line = json.dumps({"v": PROTOCOL_VERSION, "type": type, **fields}, allow_nan=False) + "\n"
         if self._descriptor is None:
             return
@@ -61,16 +61,17 @@ def open_events() -> Events:
     path = os.environ.get(FILE_VARIABLE)
     if path:
         return Events(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    return Events(DESCRIPTOR if is_writable(DESCRIPTOR) else None)
+    if not is_writable(DESCRIPTOR):  # somebody runs us by hand
+        return Events(None)
+    os.set_inheritable(DESCRIPTOR, False)
+    return Events(DESCRIPTOR)
 
 
 def is_writable(descriptor: int) -> bool:
     try:
-        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    except OSError:  # not open: somebody runs us by hand
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:  # not open
         return False
-    os.set_inheritable(descriptor, False)
-    return mode != os.O_RDONLY
 
 
 def write_whole(descriptor: int, data: bytes) -> None:

@@ -13,16 +13,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sha256_of_json(value: Any) -> str:  # noqa: ANN401 (any JSON)
+def sha256_of_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def partial(path: Path) -> Path:
-    """Where `path` is written before it is renamed. The name is fixed, so the next try removes a killed one's."""
+    """Where `path` is written before it is renamed; a fixed name, so the next try replaces a killed one's."""
     return path.with_name(f"{path.name}.partial")
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 (any JSON)
+def write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
     partial(path).write_text(text + "\n", encoding="utf-8")
     publish(path)
@@ -33,7 +33,8 @@ def publish(path: Path) -> None:
     source = partial(path)
     for file in source.rglob("*") if source.is_dir() else [source]:
         flush_to_disk(file)
-    remove(path) if path.is_dir() else None
+    if path.is_dir():  # which a rename replaces only where it is empty
+        remove(path)
     source.replace(path)
     flush_to_disk(path.parent)
 

@@ -1,9 +1,9 @@
 """GGUF -> a folder that torch can train: the file that runs is the base that is trained.
 
-transformers reads a GGUF into a model that can be neither trained nor saved (it carries a quantization config, also
-for a plain float32 file), and drops settings without a word. So: read, put back what was dropped, move the weights
-into a clean model of the same class, save. What cannot be put back is refused rather than left out; the parity gate
-against llama.cpp, which the parent runs on `probe.f32`, has the last word.
+transformers reads a GGUF into a model that can be neither trained nor saved (it carries a quantization
+config, also for a plain float32 file), and drops settings without a word. So: read, put back what was
+dropped, move the weights into a clean model of the same class, save. What cannot be put back is refused, and
+not left out; the last word has the parity gate against llama.cpp, which the parent runs on `probe.f32`.
 """
 
 import time
@@ -58,7 +58,7 @@ def run(job: ImportJob, gguf: Gguf, events: Events) -> dict[str, Any]:
 
 
 def finished_import(job: ImportJob, gguf_sha256: str) -> Origin | None:
-    if not job.out.exists():
+    if not job.out.exists() or not any(job.out.iterdir()):
         return None
     origin = read_origin(job.out)
     if (origin.gguf_sha256, origin.dtype) != (gguf_sha256, job.dtype):
@@ -101,24 +101,27 @@ def import_folder(job: ImportJob, gguf: Gguf, gguf_sha256: str) -> Origin:
 def put_back_settings(config: PreTrainedConfig, gguf: Gguf) -> None:
     """Settings that the loader's tables lack; what llama.cpp does is the truth."""
     put_back_rope(config, gguf)
-    head_size = gguf.setting("attention.key_length")
-    if head_size is not None:
-        config.head_dim = head_size
-    rotated = gguf.setting("rope.dimension_count")
-    if rotated is not None and rotated != config.head_dim:
-        message = f"{gguf.path.name} rotates {rotated} of the {config.head_dim} numbers of a head."
+    head_size = gguf.setting("attention.key_length", config.hidden_size // config.num_attention_heads)
+    config.head_dim = head_size
+    rotated = gguf.setting("rope.dimension_count", head_size)
+    if rotated != head_size:
+        message = f"{gguf.path.name} rotates {rotated} of the {head_size} numbers of a head."
         raise CheckFailed("unsupported-rope", message, "Use a GGUF of a model that rotates whole heads.")
+    if hasattr(config, "query_pre_attn_scalar"):  # Gemma; the class's default is right for heads of 256 only
+        is_27b = config.num_hidden_layers == 62  # as llama.cpp tells it
+        per_head = config.hidden_size // config.num_attention_heads
+        config.query_pre_attn_scalar = per_head if is_27b else head_size
     if getattr(config, "sliding_window", None) and gguf.setting("attention.sliding_window") is None:
         config.sliding_window = None  # the class's default (Mistral: 4096), which llama.cpp does not know
 
 
 def check_tensors(model: PreTrainedModel, gguf: Gguf, missing: list[str]) -> None:
-    """Every tensor of the file was read, every weight of the model came from the file. The loader checks neither."""
+    """Every tensor was read and every weight came from the file; the loader checks neither."""
     names = gguf_names(gguf.architecture, model.config.num_hidden_layers)
     known = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in model.state_dict()}
     unread = sorted(gguf.tensors.keys() - known - {FREQUENCIES})
-    # A tied head is no tensor of its own in either format.
-    unfilled = sorted(name for name in missing if not (name == "lm_head.weight" and model.config.tie_word_embeddings))
+    tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()  # no tensor of its own
+    unfilled = sorted(set(missing) - tied)
     if unread or unfilled:
         facts = [f"{len(unread)} tensors were not read ({', '.join(unread[:3])})"] if unread else []
         facts += [f"{len(unfilled)} weights were not filled ({', '.join(unfilled[:3])})"] if unfilled else []
@@ -126,7 +129,8 @@ def check_tensors(model: PreTrainedModel, gguf: Gguf, missing: list[str]) -> Non
         raise CheckFailed("unread-tensors", message, "Use a GGUF of a plain model of its architecture.")
     if model.config.vocab_size != gguf.token_count:
         message = f"{gguf.path.name} has {gguf.token_count} tokens and {model.config.vocab_size} embeddings."
-        raise CheckFailed("vocabulary", message, "Export the GGUF again with embeddings of the vocabulary's size.")
+        hint = "Export the GGUF again with as many embeddings as tokens."
+        raise CheckFailed("vocabulary", message, hint)
 
 
 def clean_copy(loaded: PreTrainedModel) -> PreTrainedModel:

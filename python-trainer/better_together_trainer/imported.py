@@ -1,4 +1,4 @@
-"""The folder that import_gguf makes: plain safetensors of one GGUF file, in torch's layout, with a note of its origin.
+"""The folder that import_gguf makes: one GGUF file as safetensors, with a note of its origin.
 
 `import.json` is in the folder before the folder gets its name, so a folder that has it is whole.
 """

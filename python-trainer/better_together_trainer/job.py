@@ -1,14 +1,15 @@
 """The job: read and checked once, here, with every mistake reported at once. The rest of the code trusts it.
 
-Each key is one line below: its name (camelCase in the file), its type, its check. Every key is required but `probe`:
-a default that lives on both sides of a process boundary is one that will differ some day.
-Paths may be relative to the job file.
+Each key is one line below: its name (camelCase in the file), its type, its check. Every key is required but
+`probe`: a default that lives on both sides of a process boundary is one that will differ some day. Paths may
+be relative to the job file.
 """
 
 import dataclasses
 import json
 import math
 import re
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ class Place:
 
 
 Check = Callable[[Any, Place], Any]
+shown = reprlib.repr  # shortened: a message must not repeat a list of ten thousand ids
 
 # -----------------------------------------------------------------------------
 # Checks. Each takes a raw value, complains about it or not, and returns what the job will hold.
@@ -58,7 +60,7 @@ def integer(minimum: int, maximum: int | None = None) -> Check:
         is_integer = isinstance(value, int) and not isinstance(value, bool)
         if not is_integer or value < minimum or (maximum is not None and value > maximum):
             limit = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-            place.complain(f"is {value!r}; it must be an integer {limit}")
+            place.complain(f"is {shown(value)}; it must be an integer {limit}")
         return value
 
     return check
@@ -70,7 +72,7 @@ def number(minimum: float, *, exclusive: bool = False, below: float = math.inf) 
         if not is_number or value < minimum or (exclusive and value == minimum) or value >= below:
             lower = f"above {minimum:g}" if exclusive else f"of at least {minimum:g}"
             upper = f" and below {below:g}" if below < math.inf else ""
-            place.complain(f"is {value!r}; it must be a number {lower}{upper}")
+            place.complain(f"is {shown(value)}; it must be a number {lower}{upper}")
         return value
 
     return check
@@ -78,14 +80,14 @@ def number(minimum: float, *, exclusive: bool = False, below: float = math.inf) 
 
 def boolean(value: Any, place: Place) -> Any:
     if not isinstance(value, bool):
-        place.complain(f"is {value!r}; it must be true or false")
+        place.complain(f"is {shown(value)}; it must be true or false")
     return value
 
 
 def choice(*options: str) -> Check:
     def check(value: Any, place: Place) -> Any:
         if value not in options:
-            place.complain(f"is {value!r}; it must be one of {', '.join(options)}")
+            place.complain(f"is {shown(value)}; it must be one of {', '.join(options)}")
         return value
 
     return check
@@ -98,7 +100,9 @@ def nullable(inner: Check) -> Check:
 def listing(inner: Check, *, minimum: int = 0) -> Check:
     def check(value: Any, place: Place) -> Any:
         if not isinstance(value, list) or len(value) < minimum:
-            place.complain(f"is {value!r}; it must be a list" + (f" of {minimum} or more" if minimum else ""))
+            place.complain(
+                f"is {shown(value)}; it must be a list" + (f" of {minimum} or more" if minimum else "")
+            )
             return ()
         return tuple(inner(item, place.at(index)) for index, item in enumerate(value))
 
@@ -106,11 +110,11 @@ def listing(inner: Check, *, minimum: int = 0) -> Check:
 
 
 def path_to(kind: str) -> Check:
-    """`kind` says what must be there already: a file, a folder, or nothing yet (then it is a folder to fill)."""
+    """`kind`: a file or a folder that is there, or the output folder, which may be missing yet."""
 
     def check(value: Any, place: Place) -> Any:
         if not isinstance(value, str) or not value:
-            place.complain(f"is {value!r}; it must be a path")
+            place.complain(f"is {shown(value)}; it must be a path")
             return Path()
         found = place.folder / value
         if kind == "file" and not found.is_file():
@@ -235,7 +239,7 @@ def read_job(path: Path) -> ImportJob | SftJob:
 
 def read_section(cls: type[AnySection], raw: Any, place: Place) -> AnySection | None:
     if not isinstance(raw, dict):
-        place.complain(f"is {raw!r}; it must be an object")
+        place.complain(f"is {shown(raw)}; it must be an object")
         return None
     fields = {camel_case(field.name): field for field in dataclasses.fields(cls)}
     for unknown in sorted(raw.keys() - fields.keys()):

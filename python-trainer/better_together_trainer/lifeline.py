@@ -1,8 +1,9 @@
-"""How the parent ends us: SIGTERM, SIGINT, or the end of our standard input all mean "save and stop" (exit 75).
+"""How the parent ends us: SIGTERM, SIGINT and the end of our standard input mean "save and stop", exit 75.
 
-Outside of training there is nothing to save, so the process ends at once, even in the middle of importing torch or
-of a long call into native code: every output file is written under another name and renamed, so whatever is cut off
-never counts as done. During training the wish is only noted, and the trainer saves after the step it is in.
+Outside of training there is nothing to save, so the process ends at once, even in the middle of importing
+torch or of a long call into native code: every output file is written under another name and renamed, so
+whatever is cut off never counts as done. During training the wish is only noted, and the trainer saves after
+the step it is in.
 """
 
 import contextlib
@@ -23,6 +24,8 @@ STDIN = 0
 
 
 class Lifeline:
+    """Listens for the parent's wish to stop, and ends the process or lets the trainer do it."""
+
     def __init__(self, events: Events) -> None:
         self._events = events
         self._lock = threading.Lock()
@@ -36,8 +39,8 @@ class Lifeline:
     def watch(self) -> None:
         """Starts listening. Call it in the main thread, before any other thread exists."""
         ask_to_die_with_parent()
-        # Blocked everywhere and awaited in one thread: a handler would run only when the main thread comes back from
-        # native code, which for a large model is minutes.
+        # Blocked everywhere and awaited in one thread: a handler would run only when the main thread comes
+        # back from native code, which for a large model is minutes.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         threading.Thread(target=self._await_signal, daemon=True, name="signals").start()
         if is_pipe(STDIN):
@@ -70,14 +73,14 @@ class Lifeline:
             self.request_stop(signal.Signals(signal.sigwait(STOP_SIGNALS)).name)
 
     def _await_end_of_stdin(self) -> None:
-        # os.read and not sys.stdin: a daemon thread inside sys.stdin's buffer aborts the interpreter at its end.
+        # os.read, because a daemon thread inside of sys.stdin's buffer aborts the interpreter when that ends.
         while os.read(STDIN, 4096):
             pass
         self.request_stop("stdin closed")
 
 
 def is_pipe(descriptor: int) -> bool:
-    """Only a pipe says something about its other end; /dev/null, which launchers give, ends at once for no reason."""
+    """Only a pipe speaks of its other end; the end of /dev/null, which launchers give, means nothing."""
     try:
         mode = os.fstat(descriptor).st_mode
     except OSError:

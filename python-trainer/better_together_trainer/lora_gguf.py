@@ -1,11 +1,12 @@
 """PEFT LoRA -> LoRA GGUF, for what llama.cpp's `--lora` and node-llama-cpp read.
 
 A LoRA GGUF is the base's architecture, `adapter.lora.alpha`, and for each touched matrix W (out, in) the pair
-`<name>.lora_a` (rank, in) and `<name>.lora_b` (out, rank), exactly PEFT's tensors; at run time W + alpha/rank * B A.
-Two things go wrong in silence, and both are checked here instead of assumed:
- - llama-architecture files interleave the rows of q and k for their RoPE, so B's rows must follow. Which rows, is
-   found by comparing the trained weight with the base's tensor; that also catches an adapter for another base.
- - PEFT options that the format cannot say. They are refused by name (reference/trainer.md, 2.5).
+`<name>.lora_a` (rank, in) and `<name>.lora_b` (out, rank), exactly PEFT's tensors. The runtime serves
+W + alpha / rank * B A. Two things go wrong in silence, and both are checked here instead of assumed:
+
+ - llama-architecture files interleave the rows of q and k for their RoPE, so B's rows must follow. Which rows
+   do, is found by comparing the trained weight with the base's; that also catches an adapter of another base.
+ - PEFT has options that the format cannot say. They are refused by name.
 """
 
 import math
@@ -21,9 +22,9 @@ from gguf.constants import MODEL_ARCH_NAMES
 
 from .errors import CheckFailed
 from .files import partial, publish
-from .gguf_file import Gguf, matrix
+from .gguf_file import Gguf
 
-# Relative. An import is exact (0.0), a bfloat16 one is off by 2e-3; another model, or other rows, by more than 1.
+# Relative. An import is exact, in bfloat16 it is off by 2e-3; another model, or other rows, by 1 and more.
 TOLERANCE = 1e-2
 LORA_TENSOR = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 
@@ -45,7 +46,7 @@ def gguf_names(architecture: str, layers: int) -> TensorNameMap:
 
 
 def interleave_rows(weight: np.ndarray, heads: int) -> np.ndarray:
-    """torch rotates the two halves of a head, ggml's llama rotates neighbours: (heads, 2, d/2) -> (heads, d/2, 2)."""
+    """torch rotates halves of a head, ggml's llama neighbours: (heads, 2, d/2) -> (heads, d/2, 2)."""
     halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
     return halves.swapaxes(1, 2).reshape(weight.shape)
 
@@ -57,7 +58,7 @@ def interleave_rows(weight: np.ndarray, heads: int) -> np.ndarray:
 def match_targets(
     modules: list[str], gguf: Gguf, config: dict[str, Any], trained_weight: Callable[[str], np.ndarray]
 ) -> list[Target]:
-    """Finds each module's tensor in the base and the row order that makes the two equal; raises CheckFailed."""
+    """Finds each module's tensor in the base, and the row order that makes them equal; raises CheckFailed."""
     names = gguf_names(gguf.architecture, config["num_hidden_layers"])
     heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]}
     return [
@@ -71,15 +72,15 @@ def match_target(
 ) -> Target:
     name = names.get_name(module)
     tensor = gguf.tensors.get(f"{name}.weight")
-    # Only the matrices of the blocks go through the multiplications that see an adapter. An adapter on a tied head
-    # does not load; one on the embeddings aborts the whole Node process (GGML_ASSERT).
+    # Only the matrices of the blocks go through the multiplications that see an adapter. An adapter on a tied
+    # head does not load; one on the embeddings aborts the whole Node process (GGML_ASSERT).
     if tensor is None or not name.startswith("blk.") or name.endswith("_norm"):
         raise CheckFailed(
             "adapter-target",
-            f"The adapter touches {module}, for which {gguf.path.name} has no matrix that llama.cpp would adapt.",
+            f"The adapter touches {module}, and {gguf.path.name} has no matrix there that llama.cpp adapts.",
             "Train only the linear layers of the decoder blocks.",
         )
-    base = matrix(tensor)
+    base = tensor.as_float32()
     if base.shape != weight.shape:
         raise other_weights(module, gguf, f"have shape {weight.shape}, not {base.shape}")
 
@@ -114,9 +115,9 @@ def other_weights(module: str, gguf: Gguf, fact: str) -> CheckFailed:
 def check_exportable(lora: dict[str, Any]) -> None:
     """Refuses, by its adapter_config.json, an adapter that llama.cpp would apply wrongly or not at all."""
     never = (
-        "use_dora", "use_qalora", "use_bdlora", "lora_bias", "modules_to_save", "rank_pattern", "alpha_pattern",
-        "trainable_token_indices", "target_parameters", "layer_replication", "fan_in_fan_out",
-        "alora_invocation_tokens", "monteclora_config", "velora_config",
+        "use_dora", "use_qalora", "use_bdlora", "lora_bias", "modules_to_save", "rank_pattern",
+        "alpha_pattern", "trainable_token_indices", "target_parameters", "layer_replication",
+        "fan_in_fan_out", "alora_invocation_tokens", "monteclora_config", "velora_config",
     )  # fmt: skip
     refused = [f"{option}={lora[option]!r}" for option in never if lora.get(option)]
     if lora.get("peft_type", "LORA") != "LORA":
@@ -127,7 +128,8 @@ def check_exportable(lora: dict[str, Any]) -> None:
         refused.append(f"lora_alpha={lora.get('lora_alpha')!r} (llama.cpp takes 0 for a scale of 1)")
     if refused:
         message = f"A LoRA GGUF cannot say {', '.join(refused)}."
-        raise CheckFailed("adapter-option", message, "Train a plain LoRA: A and B, one rank and one alpha for all.")
+        hint = "Train a plain LoRA: A and B, one rank and one alpha for all."
+        raise CheckFailed("adapter-option", message, hint)
 
 
 def runtime_alpha(lora: dict[str, Any]) -> float:
@@ -145,7 +147,7 @@ def write_lora_gguf(
 ) -> None:
     """Writes the adapter's float32 tensors; equal input gives equal bytes. Raises CheckFailed."""
     check_exportable(lora)
-    check_tensors(adapter, lora["r"], targets)
+    check_adapter_tensors(adapter, lora["r"], targets)
     writer = GGUFWriter(partial(path), architecture)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
@@ -170,13 +172,15 @@ def adapter_modules(adapter: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(match["module"] for match in matches if match))
 
 
-def check_tensors(adapter: dict[str, np.ndarray], rank: int, targets: list[Target]) -> None:
+def check_adapter_tensors(adapter: dict[str, np.ndarray], rank: int, targets: list[Target]) -> None:
     foreign = sorted(name for name in adapter if not LORA_TENSOR.fullmatch(name))
     if foreign:
         message = f"The adapter has tensors other than A and B: {', '.join(foreign[:3])}."
         raise CheckFailed("adapter-option", message, "Train a plain LoRA: llama.cpp ignores everything else.")
-    if set(adapter_modules(adapter)) != {target.module for target in targets} or len(adapter) != 2 * len(targets):
-        raise CheckFailed("adapter-tensors", "The adapter's tensors are not an A and a B for each target.", "Train again.")
+    sides = [f"base_model.model.{target.module}.lora_{side}.weight" for target in targets for side in "AB"]
+    if adapter.keys() != set(sides):
+        message = f"The adapter has {len(adapter)} tensors that are not an A and a B for each target."
+        raise CheckFailed("adapter-tensors", message, "Train again.")
     for name, tensor in adapter.items():
         if tensor.shape[0 if ".lora_A." in name else 1] != rank:
             message = f"{name} has shape {tensor.shape}; the adapter's rank is {rank}."

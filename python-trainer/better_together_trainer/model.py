@@ -31,5 +31,7 @@ def require_device(device: str) -> None:
     }
     if not usable[device]():
         message = f"The job asks for {device}, and torch {torch.__version__} finds no such device here."
-        hint = "`python -m better_together_trainer versions` shows driver and build; or choose another device."
+        hint = (
+            "`python -m better_together_trainer versions` shows driver and build; or choose another device."
+        )
         raise BadInput("device-missing", message, hint)

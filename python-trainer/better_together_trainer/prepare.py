@@ -1,4 +1,4 @@
-"""Everything about a job that can be checked without torch, so that a bad job hears so in a second and not in ten."""
+"""All that can be checked without torch: a bad job hears so in a second, and not in ten."""
 
 import json
 import os
@@ -17,7 +17,8 @@ from .versions import package_versions
 
 RESULT = "result.json"
 JOB_KEY = "job-key.json"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class SftInputs:
 def prepare_import(job: ImportJob) -> Gguf:
     gguf = open_gguf(job.gguf)
     require_supported(gguf)
-    check_probes(job.probe, gguf.token_count, gguf.setting("context_length"))
+    check_probes(job.probe, gguf.token_count, gguf.setting("context_length", 0))
     return gguf
 
 
@@ -42,9 +43,8 @@ def prepare_sft(job: SftJob) -> SftInputs:
         message = "Several trainer processes were started for one job."
         raise BadInput("several-processes", message, "Start one process; several GPUs are not supported yet.")
     origin = read_origin(job.base)
-    gguf_sha256 = sha256_of(job.gguf)
-    if gguf_sha256 != origin.gguf_sha256:
-        message = f"{job.base} was imported from GGUF {origin.gguf_sha256[:12]}, and the job's is {gguf_sha256[:12]}."
+    if sha256_of(job.gguf) != origin.gguf_sha256:
+        message = f"{job.base} was not imported from {job.gguf.name}, but from GGUF {origin.gguf_sha256}."
         raise BadInput("other-base", message, "Name the folder that was imported from the GGUF that runs.")
     if job.lora.top_layers is not None and job.lora.top_layers > origin.layers:
         mistakes = [f"lora.topLayers is {job.lora.top_layers}; the model has {origin.layers} layers"]
@@ -59,10 +59,11 @@ def prepare_sft(job: SftJob) -> SftInputs:
 def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int) -> None:
     mistakes = []
     for index, probe in enumerate(probes):
-        if max(probe.ids) >= vocabulary:
-            mistakes.append(f"probe[{index}] has token {max(probe.ids)}; the model has {vocabulary}")
-        if len(probe.ids) > context_tokens:
-            mistakes.append(f"probe[{index}] has {len(probe.ids)} tokens; the model's context is {context_tokens}")
+        largest, length = max(probe.ids), len(probe.ids)
+        if largest >= vocabulary:
+            mistakes.append(f"probe[{index}] has token {largest}; the model has {vocabulary}")
+        if length > context_tokens:
+            mistakes.append(f"probe[{index}] has {length} tokens; the model's context is {context_tokens}")
     if mistakes:
         raise bad_input_list("bad-job", "The job", mistakes, "Make the probes with the model they are for.")
 
@@ -73,29 +74,33 @@ def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int) 
 
 def training_key(job: SftJob, origin: Origin) -> str:
     """Hash of all that decides the outcome. Paths do not: a run folder may be moved."""
-    start = [sha256_of(start_file(job.start_adapter, name)) for name in ADAPTER_FILES] if job.start_adapter else None
     return sha256_of_json(
         {
             "job": job_as_json(job),
             "rows": sha256_of(job.rows),
             "base": origin.as_json(),
-            "startAdapter": start,
+            "startAdapter": start_adapter_hashes(job.start_adapter),
             "versions": package_versions(),
         }
     )
 
 
-def start_file(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
-        raise BadInput("bad-job", f"The start adapter {folder} has no {name}.", "Name a PEFT folder, such as an earlier job's adapter/.")
-    return folder / name
+def start_adapter_hashes(folder: Path | None) -> list[str]:
+    if folder is None:
+        return []
+    files = [folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        message = f"The start adapter {folder} has no {' and no '.join(missing)}."
+        raise BadInput("bad-job", message, "Name a PEFT folder, such as the adapter/ of an earlier job.")
+    return [sha256_of(file) for file in files]
 
 
 def claim(work_dir: Path, key: str) -> None:
     """Takes the work folder for a job; raises BadInput if another one has it."""
     note = work_dir / JOB_KEY
     if note.is_file() and read_json(note) != {"key": key}:
-        message = f"{work_dir} has the checkpoints of another job, of other rows or of other package versions."
+        message = f"{work_dir} belongs to another job, to other rows or to other package versions."
         raise BadInput("work-dir-taken", message, "Give each job a workDir of its own.")
     write_json(note, {"key": key})
 

@@ -1,8 +1,8 @@
 """What torch says the next token is: the reference that the parity gate compares the runtime with.
 
-Always float32, on the weights as they were imported (that is, dequantised): against the original weights a 4-bit file
-is off by a KL of 9e-2 and more, against its own dequantised weights by 1e-3, and only that leaves room to see a wrong
-adapter (reference/trainer.md, 2.4).
+Always float32, on the weights as they were imported, that is, dequantised: llama.cpp on a 4-bit file differs
+from the original weights by a KL of 9e-2 and more, from its own dequantised ones by 1e-3 or so, and only that
+leaves room to see a wrong adapter.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SLICE_BYTES = 128 * 2**20
 
 @torch.inference_mode()
 def write_log_probabilities(model: nn.Module, probes: Sequence[Probe], path: Path) -> None:
-    """Writes log p(next token | ids up to and with the position), natural logarithm, over the whole vocabulary.
+    """Writes log p(next token | ids up to and with the position), natural, over the whole vocabulary.
 
     The file is raw little-endian float32 of shape [positions of all probes in order, vocabulary].
     """

@@ -59,11 +59,11 @@ def read_row(line: str, origin: Origin) -> tuple[Row | None, str | None]:
     return row, None
 
 
-def is_id_list(value: Any) -> bool:  # noqa: ANN401 (any JSON)
-    # An empty prompt would leave the first completion token without a prediction, an empty completion teaches nothing.
+def is_id_list(value: Any) -> bool:
+    # Never empty: without a prompt nothing predicts the first token, without a completion nothing is learned.
     return isinstance(value, list) and len(value) > 0 and all(type(id_) is int and id_ >= 0 for id_ in value)
 
 
 def rows_without_end(rows: list[Row], origin: Origin) -> int:
-    """Rows whose completion does not end with the token at which the runtime stops: they teach to ramble on."""
+    """Rows whose completion does not end with the token that ends a turn: they teach to ramble on."""
     return sum(row.completion_ids[-1] != origin.end_of_turn for row in rows)

@@ -3,52 +3,43 @@
     rows -> train -> the last checkpoint -> adapter/ -> adapter.gguf
                                                      -> probe-base.f32, probe-adapter.f32
 
-The last checkpoint is the only thing that passes from training to export, so a process that finds it already there
-exports the very same bytes, whoever trained it and in how many pieces.
+The last checkpoint is the only thing that passes from training to export, so a process that finds it already
+there exports the very same bytes, whoever trained it and in how many pieces.
 """
 
 import gc
-import json
 import math
-import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-from safetensors import safe_open
-from safetensors.torch import load_file
+from peft import PeftModel, get_peft_model
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback, set_seed
+from transformers import PreTrainedTokenizerFast, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from . import checkpoints
+from .adapter import export_adapter, load_start_adapter, lora_config, target_modules, trained_weights
 from .checkpoints import Checkpoint
 from .clock import Clock
 from .errors import CheckFailed, OutOfMemory
 from .events import Events
-from .files import partial, publish, remove, sha256_of, write_json
-from .imported import WEIGHTS
+from .files import sha256_of
 from .job import SftJob
 from .lifeline import Lifeline
-from .lora_gguf import Target, adapter_modules, check_exportable, match_targets, write_lora_gguf
+from .lora_gguf import match_targets
 from .model import TORCH_DEVICES, load_model, require_device
+from .prepare import SftInputs
 from .reference import write_log_probabilities
 from .resources import peak_memory_bytes
-from .prepare import SftInputs
 from .rows import Row, rows_without_end
-from .versions import package_versions
+from .versions import cpu_computes_bfloat16, package_versions
 
 IGNORED = -100  # the label of a token that is not learned
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class Run:
 
 
 def run(run: Run) -> dict[str, Any]:
-    """Trains what is left to train, exports, and returns the result. Ends the process if it is asked to stop."""
+    """Trains what is left to train, exports, returns the result. Asked to stop, it ends the process."""
     job = run.job
     require_device(job.device)
     torch.set_num_threads(job.threads)
@@ -73,13 +64,13 @@ def run(run: Run) -> dict[str, Any]:
 
     checkpoint = checkpoints.newest(job.work_dir)
     if checkpoint is None or checkpoint.step < job.training.steps:
-        warn_about_rows_without_end(run)
+        warn(run)
         checkpoint = train_within_memory(run, checkpoint)
         if run.lifeline.is_stopping:
             run.lifeline.end_process(step=checkpoint.step, steps=job.training.steps)
 
     run.events.enter("export")
-    targets = export_adapter(run, checkpoint)
+    targets = export_adapter(job, run.inputs, checkpoint)
     run.clock.lap("export")
     if job.probe:
         run.events.enter("reference")
@@ -110,12 +101,20 @@ def run(run: Run) -> dict[str, Any]:
     }
 
 
-def warn_about_rows_without_end(run: Run) -> None:
-    count = rows_without_end(run.inputs.rows, run.inputs.origin)
-    if count:
-        message = f"{count} of {len(run.inputs.rows)} rows do not end with token {run.inputs.origin.end_of_turn}."
-        hint = "The model will not learn to stop there. End each completion with the end-of-turn token."
+def warn(run: Run) -> None:
+    """What may be meant, and mostly is not."""
+    rows, end = run.inputs.rows, run.inputs.origin.end_of_turn
+    without_end = rows_without_end(rows, run.inputs.origin)
+    if without_end:
+        message = f"{without_end} of {len(rows)} rows do not end with token {end}, the end of a turn."
+        hint = "The model will not learn to stop there: end each completion with it."
         run.events.emit("warning", code="rows-without-end", message=message, hint=hint)
+    if run.job.device == "cpu" and run.job.training.precision != "float32" and not cpu_computes_bfloat16():
+        message = (
+            f"This processor has no bfloat16 instructions, and the job asks for {run.job.training.precision}."
+        )
+        hint = "Use float32: measured, 9 times faster forward and 25 times faster backward."
+        run.events.emit("warning", code="slow-precision", message=message, hint=hint)
 
 
 # -----------------------------------------------------------------------------
@@ -123,7 +122,7 @@ def warn_about_rows_without_end(run: Run) -> None:
 
 
 def train_within_memory(run: Run, checkpoint: Checkpoint | None) -> Checkpoint:
-    """Halves the micro batch, from the start, for as long as memory does not suffice. The effective batch stays."""
+    """Out of memory: begins again with half the micro batch and the same effective batch."""
     batch = run.job.training.batch
     micro_batch = checkpoint.micro_batch if checkpoint else run.job.training.micro_batch
     while True:
@@ -137,7 +136,8 @@ def train_within_memory(run: Run, checkpoint: Checkpoint | None) -> Checkpoint:
         torch.cuda.empty_cache()
         if micro_batch == 1:
             message = "One row at a time does not fit into memory."
-            raise OutOfMemory("out-of-memory", message, "Train fewer topLayers, shorter rows or a smaller model.")
+            hint = "Train fewer topLayers, shorter rows or a smaller model."
+            raise OutOfMemory("out-of-memory", message, hint)
         # transformers' own auto_find_batch_size changes the effective batch, and with it the training.
         micro_batch = max(size for size in range(1, micro_batch // 2 + 1) if batch % size == 0)
         message = f"Out of memory: training starts again with micro batches of {micro_batch}."
@@ -154,18 +154,20 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoint:
-    """Trains up to the last step, or to the step in which a stop arrives; returns the checkpoint it ended with."""
+    """Trains to the last step, or to the one in which a stop arrives; returns its checkpoint."""
     job = run.job
     run.events.enter("load")
-    # Before LoRA's A is drawn: two runs without it gave two adapters (reference/trainer.md, 3).
+    # Before LoRA's A is drawn: without it, two equal runs gave two adapters.
     set_seed(job.seed)
     weights = torch.bfloat16 if job.training.precision == "bfloat16" else torch.float32
-    # On a CPU bfloat16 in sdpa is the slowest choice, eager with autocast the fastest (reference/smollm2.md, 2).
-    attention = "eager" if job.device == "cpu" else "sdpa"
+    # sdpa needs no (T, T) matrix in memory; but in bfloat16 on a CPU it was the slowest choice of all.
+    is_slow_with_sdpa = job.device == "cpu" and job.training.precision != "float32"
+    attention = "eager" if is_slow_with_sdpa else "sdpa"
     base = load_model(job.base, dtype=weights, attention=attention)
     lora = lora_config(job, base)
-    # Before and not after the training, whose hours a wrong base would waste.
-    match_targets(target_modules(base, lora), run.inputs.gguf, base.config.to_dict(), trained_weights(job.base))
+    # Before the training, and not only at its export, because a wrong base would waste all of it.
+    touched = target_modules(base, lora)
+    match_targets(touched, run.inputs.gguf, base.config.to_dict(), trained_weights(job.base))
     model = get_peft_model(base, lora)
     if job.start_adapter is not None:
         load_start_adapter(model, lora, job.start_adapter)
@@ -187,8 +189,9 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
         trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     run.clock.lap("train")
     reached = checkpoints.newest(job.work_dir)
-    assert reached is not None, "training ended without a checkpoint"
-    assert reached.step == trainer.state.global_step, f"{reached.step} is not step {trainer.state.global_step}"
+    trained = trainer.state.global_step
+    assert reached is not None, f"no whole checkpoint after step {trained}"
+    assert reached.step == trained, f"the newest checkpoint is of step {reached.step}, not {trained}"
     return reached
 
 
@@ -229,7 +232,7 @@ def training_arguments(job: SftJob, micro_batch: int) -> SFTConfig:
 class RowTrainer(SFTTrainer):
     """SFTTrainer that counts tokens and reports every step."""
 
-    def __init__(self, *, events: Events, **options: Any) -> None:  # noqa: ANN401 (SFTTrainer's own)
+    def __init__(self, *, events: Events, **options: Any) -> None:
         super().__init__(**options)
         self.events = events
         self.tokens_of_step = 0
@@ -238,7 +241,9 @@ class RowTrainer(SFTTrainer):
         self.trained_steps = 0  # by this process
         self.started = time.monotonic()
 
-    def compute_loss(self, model: nn.Module, inputs: dict[str, torch.Tensor], *args: Any, **options: Any) -> Any:  # noqa: ANN401
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], *args: Any, **options: Any
+    ) -> Any:
         self.tokens_of_step += int(inputs["attention_mask"].sum())
         self.supervised_tokens_of_step += int((inputs["labels"] != IGNORED).sum())
         return super().compute_loss(model, inputs, *args, **options)
@@ -268,7 +273,7 @@ class RowTrainer(SFTTrainer):
             secondsLeft=round(elapsed / self.trained_steps * (steps - step), 1),
         )
 
-    def create_model_card(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    def create_model_card(self, *args: Any, **options: Any) -> None:
         """Writes none: the work folder holds what the job promises."""
 
 
@@ -279,11 +284,11 @@ class Saving(TrainerCallback):
         self.run = run
         self.micro_batch = micro_batch
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401, ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         if self.run.lifeline.is_stopping:
             control.should_save = control.should_training_stop = True
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ANN401, ARG002
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         checkpoints.seal(self.run.job.work_dir, state.global_step, self.micro_batch)
         self.run.events.emit("checkpoint", step=state.global_step)
 
@@ -321,89 +326,8 @@ def placeholder_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=empty, pad_token="<pad>")
 
 
-def lora_config(job: SftJob, base: PreTrainedModel) -> LoraConfig:
-    """All linear layers of the top decoder layers; never the head or the embeddings, which cannot be served."""
-    layers = base.config.num_hidden_layers
-    top = job.lora.top_layers or layers
-    kinds = {name.rpartition(".")[2] for name, part in base.named_modules() if is_block_matrix(name, part)}
-    return LoraConfig(
-        r=job.lora.rank,
-        lora_alpha=job.lora.alpha,
-        lora_dropout=job.lora.dropout,
-        use_rslora=job.lora.rs_lora,
-        target_modules=sorted(kinds),
-        layers_to_transform=list(range(layers - top, layers)),
-        layers_pattern="layers",
-        task_type="CAUSAL_LM",
-    )
-
-
-def is_block_matrix(name: str, part: nn.Module) -> bool:
-    return isinstance(part, nn.Linear) and name.startswith("model.layers.")
-
-
-def target_modules(base: PreTrainedModel, lora: LoraConfig) -> list[str]:
-    chosen = set(lora.layers_to_transform)
-    return [
-        name
-        for name, part in base.named_modules()
-        if is_block_matrix(name, part) and int(name.split(".")[2]) in chosen
-    ]
-
-
-def load_start_adapter(model: PeftModel, lora: LoraConfig, folder: Path) -> None:
-    """Continues an adapter of the same shape; another rank or other layers would silently be another training."""
-    start = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    check_exportable(start)
-    asked = json.loads(json.dumps(lora.to_dict(), default=sorted))
-    shape = ("r", "lora_alpha", "use_rslora", "target_modules", "layers_to_transform")
-    other = [name for name in shape if as_set(start.get(name)) != as_set(asked[name])]
-    if other:
-        facts = ", ".join(f"{name} {start.get(name)!r} instead of {asked[name]!r}" for name in other)
-        raise CheckFailed("start-adapter", f"The start adapter has {facts}.", "Give the job the adapter's own lora.")
-    result = set_peft_model_state_dict(model, load_file(folder / ADAPTER_WEIGHTS))
-    assert not result.unexpected_keys, f"unexpected in the start adapter: {result.unexpected_keys[:3]}"
-
-
-def as_set(value: Any) -> Any:  # noqa: ANN401 (any JSON)
-    return set(value) if isinstance(value, list) else value
-
-
 # -----------------------------------------------------------------------------
 # What comes out.
-
-
-def export_adapter(run: Run, checkpoint: Checkpoint) -> list[Target]:
-    """checkpoint -> adapter/ and adapter.gguf; the same checkpoint gives the same bytes."""
-    job, gguf = run.job, run.inputs.gguf
-    folder = job.work_dir / "adapter"
-    remove(partial(folder))
-    partial(folder).mkdir()
-    shutil.copyfile(checkpoint.folder / ADAPTER_WEIGHTS, partial(folder) / ADAPTER_WEIGHTS)
-    lora = json.loads((checkpoint.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    # Named by content, not by a path of this machine; sorted, because PEFT writes sets in any order.
-    lora["base_model_name_or_path"] = f"gguf-sha256:{run.inputs.origin.gguf_sha256}"
-    lora["target_modules"] = sorted(lora["target_modules"])
-    write_json(partial(folder) / ADAPTER_CONFIG, lora)
-    publish(folder)
-
-    adapter = {name: weight.float().numpy() for name, weight in load_file(folder / ADAPTER_WEIGHTS).items()}
-    config = json.loads((job.base / "config.json").read_text(encoding="utf-8"))
-    targets = match_targets(adapter_modules(adapter), gguf, config, trained_weights(job.base))
-    write_lora_gguf(
-        job.work_dir / "adapter.gguf",
-        architecture=gguf.architecture,
-        lora=lora,
-        targets=targets,
-        adapter=adapter,
-    )
-    return targets
-
-
-def trained_weights(base: Path) -> Callable[[str], np.ndarray]:
-    """The frozen weights, one module at a time, from the file that the training loads."""
-    file = safe_open(base / WEIGHTS, framework="pt")
-    return lambda module: file.get_tensor(f"{module}.weight").float().numpy()
 
 
 def write_references(job: SftJob) -> None:

@@ -1,10 +1,11 @@
-"""What is installed, found without importing torch: the answer is wanted by `doctor`, which a person waits for."""
+"""What is installed, found without importing torch: a person waits for the answer."""
 
 import ctypes
 import importlib.metadata
 import importlib.util
 import platform
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def describe() -> dict[str, Any]:
     return {
         "versions": package_versions(),
         "platform": f"{sys.platform}-{platform.machine()}",
+        "cpu": {"bfloat16": cpu_computes_bfloat16()},
         "cuda": describe_cuda(),
         "metal": {"usable": sys.platform == "darwin" and platform.machine() == "arm64"},
     }
@@ -34,7 +36,7 @@ def installed(name: str) -> str | None:
 
 
 def describe_cuda() -> dict[str, Any]:
-    """The three things that must come together: a torch built for CUDA, a driver new enough for it, a device."""
+    """What must come together: a torch built for CUDA, a driver new enough for it, a device."""
     build = torch_cuda_build()
     driver, devices = ask_driver()
     # Within one major version CUDA promises compatibility.
@@ -65,3 +67,12 @@ def ask_driver() -> tuple[int, int]:
 
 def driver_name(version: int) -> str | None:
     return f"{version // 1000}.{version % 1000 // 10}" if version else None
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Whether the processor has instructions for it; without them it is far slower than float32."""
+    if sys.platform == "darwin":
+        command = ["/usr/sbin/sysctl", "-n", "hw.optional.arm.FEAT_BF16"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "1"
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))

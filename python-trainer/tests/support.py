@@ -1,5 +1,6 @@
 """Jobs, rows, and trainer processes for the tests."""
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from better_together_trainer.__main__ import main
 from better_together_trainer.events import FILE_VARIABLE
@@ -20,9 +21,9 @@ from better_together_trainer.events import FILE_VARIABLE
 END_OF_TURN = 2  # of the tiny model
 VOCABULARY = 480
 
-# Importing torch and TRL costs ten seconds a process. The fork server imports once and forks a fresh process for each
-# job; everything else about that process (signals, standard input, exit code) is as on the command line, which
-# test_command_line.py covers.
+# Importing torch and TRL costs ten seconds a process. The fork server imports once and forks a fresh process
+# for each job; everything else about that process (signals, standard input, exit code) is as on the command
+# line, which test_command_line.py covers.
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["better_together_trainer.sft", "better_together_trainer.import_gguf"])
 
@@ -74,10 +75,17 @@ def run_in_child(job: Path, events_path: Path, stdin: Connection, spare_memory_b
     stdin.close()
     os.environ[FILE_VARIABLE] = str(events_path)
     if spare_memory_bytes is not None:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + spare_memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        limit_memory(spare_memory_bytes)
     sys.exit(main(["run", str(job)]))
+
+
+def limit_memory(spare_bytes: int) -> None:
+    """Lets this process allocate so much more and then no more; Linux only."""
+    m_arena_max = -8
+    ctypes.CDLL(None).mallopt(m_arena_max, 1)  # else each thread reserves 128 MiB of addresses for itself
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + spare_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def finish(job: Path) -> dict[str, Any]:
@@ -91,7 +99,9 @@ def finish(job: Path) -> dict[str, Any]:
 # -----------------------------------------------------------------------------
 
 
-def make_rows(count: int, *, seed: int = 0, prompt_tokens: tuple[int, int] = (5, 20)) -> list[dict[str, list[int]]]:
+def make_rows(
+    count: int, *, seed: int = 0, prompt_tokens: tuple[int, int] = (5, 20)
+) -> list[dict[str, list[int]]]:
     """Rows that can be learned: the completion is the prompt's first token and the end of the turn."""
     numbers = random.Random(seed)
     rows = []
@@ -177,12 +187,24 @@ class Outcome:
 
 
 def command_line(*arguments: str | Path, prefix: tuple[str, ...] = (), **environment: str) -> Outcome:
-    """Runs `python -m better_together_trainer` as a parent does: events on descriptor 3, a pipe as standard input."""
+    """Runs the command to its end."""
+    child, pipe = start_command_line(*arguments, prefix=prefix, **environment)
+    events = [json.loads(line) for line in pipe]
+    stdout = child.stdout.read()
+    code = child.wait()
+    child.stdin.close()
+    return Outcome(code, stdout, events)
+
+
+def start_command_line(
+    *arguments: str | Path, prefix: tuple[str, ...] = (), shell: str = 'exec "$@"', **environment: str
+) -> tuple[subprocess.Popen[str], TextIO]:
+    """Starts the command as a parent does: a pipe as standard input, events on descriptor 3 (returned)."""
     reader, writer = os.pipe()
-    shell = f'exec "$@" 3>&{writer}'  # subprocess cannot give a child a certain descriptor, a shell can
     command = [*prefix, sys.executable, "-m", "better_together_trainer", *map(str, arguments)]
     child = subprocess.Popen(
-        ["bash", "-c", shell, "bash", *command],
+        # subprocess cannot give a child a certain descriptor, a shell can.
+        ["bash", "-c", f"exec 3>&{writer} {writer}>&-; {shell}", "bash", *command],
         cwd=PROJECT,
         env=os.environ | environment,
         stdin=subprocess.PIPE,
@@ -191,12 +213,7 @@ def command_line(*arguments: str | Path, prefix: tuple[str, ...] = (), **environ
         text=True,
     )
     os.close(writer)
-    with os.fdopen(reader) as pipe:
-        events = [json.loads(line) for line in pipe]
-    stdout = child.stdout.read()
-    code = child.wait()
-    child.stdin.close()
-    return Outcome(code, stdout, events)
+    return child, os.fdopen(reader)
 
 
 def refused(job: Path) -> Outcome:

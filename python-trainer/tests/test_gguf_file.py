@@ -3,10 +3,13 @@
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gguf import GGUFReader
+from tiny_model import write_tiny_model
+
 from better_together_trainer.errors import BadInput, CheckFailed
 from better_together_trainer.gguf_file import open_gguf, require_supported
-from tiny_model import write_tiny_model
 
 
 def refusal_of(path: Path, content: bytes) -> BadInput:
@@ -17,9 +20,16 @@ def refusal_of(path: Path, content: bytes) -> BadInput:
     return refused.value
 
 
-def test_a_whole_file_is_read(gguf: Path) -> None:
-    opened = open_gguf(gguf)
+def test_a_whole_file_is_read_as_by_the_reference_reader(gguf: Path) -> None:
+    opened, reference = open_gguf(gguf), GGUFReader(gguf)
 
+    known = {
+        name: field.contents() for name, field in reference.fields.items() if not name.startswith("GGUF.")
+    }
+    assert {name: field.value for name, field in opened.fields.items()} == known
+    assert list(opened.tensors) == [tensor.name for tensor in reference.tensors]
+    for tensor in reference.tensors:
+        np.testing.assert_array_equal(opened.tensors[tensor.name].as_float32(), tensor.data)
     assert (opened.architecture, opened.token_count, opened.setting("block_count")) == ("llama", 480, 3)
     assert opened.get("no.such.key") is None
 

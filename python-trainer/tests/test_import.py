@@ -6,18 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import VOCABULARY, import_job, write_job
+from tiny_model import EMBEDDING, FEED_FORWARD, HEAD, HEADS, KV_HEADS, LAYERS, write_tiny_model
+from transformers import Gemma3TextConfig, LlamaConfig, LlamaForCausalLM
+
 from better_together_trainer import import_gguf
 from better_together_trainer.errors import BadInput, CheckFailed
 from better_together_trainer.events import Events
+from better_together_trainer.gguf_file import open_gguf
 from better_together_trainer.imported import read_origin
 from better_together_trainer.job import read_job
 from better_together_trainer.lora_gguf import interleave_rows
 from better_together_trainer.model import load_model
 from better_together_trainer.prepare import prepare_import
 from better_together_trainer.rope import as_divisors
-from support import VOCABULARY, import_job, write_job
-from tiny_model import EMBEDDING, FEED_FORWARD, HEAD, HEADS, KV_HEADS, LAYERS, write_tiny_model
-from transformers import LlamaConfig, LlamaForCausalLM
 
 IDS = np.random.default_rng(7).integers(4, VOCABULARY, 300).tolist()
 # As in Llama 3.1: fast frequencies stay, slow ones are divided.
@@ -47,7 +49,9 @@ def run_import(folder: Path, gguf: Path, **changes: object) -> dict:
 
 def torch_name(gguf_name: str) -> str:
     if not gguf_name.startswith("blk."):
-        return {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}[gguf_name]
+        return {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}[
+            gguf_name
+        ]
     _, layer, part, _ = gguf_name.split(".")
     return f"model.layers.{layer}.{TORCH_NAMES[part]}.weight"
 
@@ -149,14 +153,20 @@ def test_divisors_and_a_linear_factor_multiply(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tensors", "metadata", "fact"),
     [
-        ({"blk.0.attn_q.bias": np.ones(64, np.float32)}, {}, r"1 tensors were not read \(blk\.0\.attn_q\.bias\)"),
+        (
+            {"blk.0.attn_q.bias": np.ones(64, np.float32)},
+            {},
+            r"1 tensors were not read \(blk\.0\.attn_q\.bias\)",
+        ),
         ({"rope_factors_long.weight": DIVISORS}, {}, "two sets of RoPE factors"),
         ({}, {"llama.rope.scaling.yarn_beta_fast": 16.0}, "llama.rope.scaling.yarn_beta_fast"),
         ({}, LONGROPE, "RoPE scaling of type longrope"),
         ({}, HALF_ROTATED, "rotates 8 of the 16 numbers"),
     ],
 )
-def test_what_the_import_would_lose_is_refused(tmp_path: Path, tensors: dict, metadata: dict, fact: str) -> None:
+def test_what_the_import_would_lose_is_refused(
+    tmp_path: Path, tensors: dict, metadata: dict, fact: str
+) -> None:
     write_tiny_model(tmp_path / "tiny.gguf", extra_tensors=tensors, extra_metadata=metadata)
 
     with pytest.raises(CheckFailed, match=fact) as refused:
@@ -250,3 +260,13 @@ def test_interleaving_is_what_the_import_undoes() -> None:
 
     np.testing.assert_array_equal(neighbours_to_halves(interleave_rows(rows, HEADS), HEADS), rows)
     assert interleave_rows(rows, HEADS)[:4, 0].tolist() == [0, 8, 1, 9]
+
+
+def test_gemmas_attention_scale_follows_its_heads(tmp_path: Path) -> None:
+    """The class's default is that of heads of 256 numbers; with other heads it was a KL of 0.12 to llama.cpp."""
+    keys = {"gemma3.attention.key_length": HEAD}
+    write_tiny_model(tmp_path / "gemma.gguf", architecture="gemma3", extra_metadata=keys)
+    config = Gemma3TextConfig(hidden_size=EMBEDDING, num_attention_heads=HEADS, num_hidden_layers=LAYERS)
+    import_gguf.put_back_settings(config, open_gguf(tmp_path / "gemma.gguf"))
+
+    assert (config.head_dim, config.query_pre_attn_scalar) == (HEAD, HEAD)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from better_together_trainer.errors import BadInput
 from better_together_trainer.imported import Origin
 from better_together_trainer.rows import Row, read_rows, rows_without_end

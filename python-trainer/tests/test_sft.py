@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from better_together_trainer.files import sha256_of
 from support import VOCABULARY, finish, make_rows, sft_job, start, write_job, write_rows
+
+from better_together_trainer.files import sha256_of
 
 MEBIBYTE = 2**20
 
@@ -42,7 +43,9 @@ def test_equal_jobs_give_equal_bytes(job: Path, undisturbed: dict[str, Any]) -> 
         assert sha256_of(job.parent / "work" / file) == sha256_of(undisturbed["folder"] / "work" / file)
 
 
-def test_another_seed_gives_another_adapter(tmp_path: Path, base: Path, gguf: Path, undisturbed: dict) -> None:
+def test_another_seed_gives_another_adapter(
+    tmp_path: Path, base: Path, gguf: Path, undisturbed: dict
+) -> None:
     result = finish(write_job(tmp_path, sft_job(tmp_path, base, gguf, seed=1)))
 
     assert result["sha256"] != undisturbed["sha256"]
@@ -67,7 +70,9 @@ def test_a_stop_saves_and_a_second_run_goes_on(job: Path, undisturbed: dict[str,
     assert_same_outcome(resumed.events("result")[0], undisturbed)
 
 
-def test_a_process_killed_at_any_moment_loses_nothing_that_counts(job: Path, undisturbed: dict[str, Any]) -> None:
+def test_a_process_killed_at_any_moment_loses_nothing_that_counts(
+    job: Path, undisturbed: dict[str, Any]
+) -> None:
     moment = random.Random(time.time_ns()).uniform(0, 1.5)
     trainer = start(job)
     trainer.wait_for_step(1)
@@ -77,6 +82,18 @@ def test_a_process_killed_at_any_moment_loses_nothing_that_counts(job: Path, und
 
     assert code in (-signal.SIGKILL, 0), f"killed {moment:.3f} s after the first step"
     assert_same_outcome(finish(job), undisturbed)
+
+
+def test_a_stop_after_the_last_step_leaves_only_the_export(job: Path, undisturbed: dict[str, Any]) -> None:
+    trainer = start(job)
+    trainer.wait_for_step(12)
+    trainer.kill(signal.SIGTERM)
+    assert trainer.wait() in (75, 0)  # it may have been quicker
+
+    resumed = start(job)
+    assert resumed.wait() == 0
+    assert resumed.events("progress") == []
+    assert_same_outcome(resumed.events("result")[0], undisturbed)
 
 
 def test_a_checkpoint_that_is_not_whole_is_not_resumed(job: Path, undisturbed: dict[str, Any]) -> None:
@@ -95,7 +112,16 @@ def test_a_checkpoint_that_is_not_whole_is_not_resumed(job: Path, undisturbed: d
 
 
 def assert_same_outcome(result: dict[str, Any], undisturbed: dict[str, Any]) -> None:
-    same = ("sha256", "losses", "tokens", "supervisedTokens", "steps", "modules", "permuted", "weightMismatch")
+    same = (
+        "sha256",
+        "losses",
+        "tokens",
+        "supervisedTokens",
+        "steps",
+        "modules",
+        "permuted",
+        "weightMismatch",
+    )
     assert {name: result[name] for name in same} == {name: undisturbed[name] for name in same}
 
 
@@ -136,7 +162,11 @@ def test_the_result_counts_what_was_done(undisturbed: dict[str, Any]) -> None:
     assert undisturbed["tokens"] == 4 * tokens
     assert undisturbed["supervisedTokens"] == 4 * 2 * 20
     assert (undisturbed["modules"], undisturbed["permuted"], undisturbed["weightMismatch"]) == (14, 4, 0.0)
-    assert (undisturbed["effectiveBatch"], undisturbed["microBatch"], undisturbed["accumulation"]) == (8, 4, 2)
+    assert (undisturbed["effectiveBatch"], undisturbed["microBatch"], undisturbed["accumulation"]) == (
+        8,
+        4,
+        2,
+    )
     assert [entry["step"] for entry in undisturbed["losses"]] == list(range(1, 13))
 
 
@@ -151,13 +181,17 @@ def test_the_loss_is_that_of_the_completions_alone(tmp_path: Path, base: Path, g
         for row in rows
     ]
     training = {"steps": 12, "batch": 6, "microBatch": 3, "precision": "float32", "schedule": "constant"}
-    job = sft_job(tmp_path, base, gguf, training=training, probe=probe, lora={"topLayers": None, "dropout": 0})
+    job = sft_job(
+        tmp_path, base, gguf, training=training, probe=probe, lora={"topLayers": None, "dropout": 0}
+    )
     write_rows(tmp_path / "rows.jsonl", rows)
     result = finish(write_job(tmp_path, job))
 
     asked = np.array([token for row in rows for token in row["completion_ids"]])
     before, after = (
-        -np.fromfile(tmp_path / "work" / f"probe-{name}.f32", "<f4").reshape(-1, VOCABULARY)[range(12), asked].mean()
+        -np.fromfile(tmp_path / "work" / f"probe-{name}.f32", "<f4")
+        .reshape(-1, VOCABULARY)[range(12), asked]
+        .mean()
         for name in ("base", "adapter")
     )
     assert result["losses"][0]["loss"] == pytest.approx(before, abs=1e-4)
@@ -165,7 +199,9 @@ def test_the_loss_is_that_of_the_completions_alone(tmp_path: Path, base: Path, g
     assert (result["modules"], result["permuted"]) == (21, 6)
 
 
-def test_an_adapter_can_be_continued(tmp_path: Path, base: Path, gguf: Path, undisturbed: dict[str, Any]) -> None:
+def test_an_adapter_can_be_continued(
+    tmp_path: Path, base: Path, gguf: Path, undisturbed: dict[str, Any]
+) -> None:
     adapter = undisturbed["folder"] / "work" / "adapter"
     result = finish(write_job(tmp_path, sft_job(tmp_path, base, gguf, startAdapter=str(adapter), seed=3)))
     assert result["losses"][0]["loss"] < undisturbed["losses"][0]["loss"] - 1
@@ -182,7 +218,7 @@ def test_rows_that_never_end_their_turn_are_pointed_out(tmp_path: Path, base: Pa
     trainer = start(write_job(tmp_path, job))
 
     assert trainer.wait() == 0
-    assert [event["code"] for event in trainer.events("warning")] == ["rows-without-end"]
+    assert "rows-without-end" in [event["code"] for event in trainer.events("warning")]
 
 
 def test_a_training_that_diverges_is_refused_and_not_exported(tmp_path: Path, base: Path, gguf: Path) -> None:
@@ -200,20 +236,24 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux enf
 
 
 def memory_job(folder: Path, base: Path, gguf: Path) -> Path:
-    """8 rows of 1500 tokens: 35 MiB for each row's attention weights, in each layer that trains."""
+    """8 rows of 2000 tokens; measured, 800 MiB suffice for four at a time and 400 MiB for one."""
     training = {"steps": 1, "warmupSteps": 0, "microBatch": 8, "precision": "float32"}
     job = sft_job(folder, base, gguf, training=training, lora={"topLayers": 1})
-    write_rows(folder / "rows.jsonl", make_rows(8, prompt_tokens=(1500, 1500)))
+    write_rows(folder / "rows.jsonl", make_rows(8, prompt_tokens=(2000, 2000)))
     return write_job(folder, job)
 
 
 @needs_linux
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(tmp_path: Path, base: Path, gguf: Path) -> None:
-    trainer = start(memory_job(tmp_path, base, gguf), spare_memory_bytes=800 * MEBIBYTE)
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
+    tmp_path: Path, base: Path, gguf: Path
+) -> None:
+    trainer = start(memory_job(tmp_path, base, gguf), spare_memory_bytes=700 * MEBIBYTE)
 
     assert trainer.wait() == 0, trainer.events("error")
     (result,) = trainer.events("result")
-    halvings = [event["microBatch"] for event in trainer.events("warning") if event["code"] == "out-of-memory"]
+    halvings = [
+        event["microBatch"] for event in trainer.events("warning") if event["code"] == "out-of-memory"
+    ]
     assert halvings
     assert halvings == [4, 2, 1][: len(halvings)]
     assert result["microBatch"] == halvings[-1]

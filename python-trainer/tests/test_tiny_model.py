@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from tiny_model import byte_alphabet, write_tiny_model
+
 from better_together_trainer.files import sha256_of
 from better_together_trainer.gguf_file import open_gguf
-from tiny_model import byte_alphabet, write_tiny_model
 
 
 def test_equal_seeds_give_equal_bytes(tmp_path: Path, gguf: Path) -> None:

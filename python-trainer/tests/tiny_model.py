@@ -1,8 +1,8 @@
-"""A llama GGUF of some hundred kilobytes with random weights: `python tests/tiny_model.py OUT.gguf [--seed N]`.
+"""A llama GGUF of 300 kilobytes with random weights: `python tests/tiny_model.py OUT.gguf [--seed N]`.
 
-Small, and all parts real: grouped-query attention (so that the k rows are permuted by other heads than the q rows), a
-byte-level BPE vocabulary that can write every byte, ChatML with control tokens, tied embeddings, 2048 tokens context.
-The same seed gives the same bytes. The TypeScript tests use it too.
+Small, and all parts real: grouped-query attention (so that the k rows are permuted by other heads than the q
+rows), a byte-level BPE vocabulary that can write every byte, ChatML with control tokens, tied embeddings,
+2048 tokens context. The same seed gives the same bytes. The TypeScript tests use it too.
 """
 
 import argparse
@@ -17,29 +17,35 @@ HEAD = EMBEDDING // HEADS
 MERGES = 220
 CONTROL_TOKENS = ["<|begin|>", "<|im_start|>", "<|im_end|>", "<|pad|>"]
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 # What the merges are learned from: enough that common English takes a third of a token a byte.
 TEXT = """
-You are a helpful assistant. Answer with one of the labels. Classify the message of a customer of a bank and answer
-with the label only. The message is about a card that was lost, a transfer that is late, a balance, an account, a
-delivery, a technical problem, a question about billing. user system assistant label answer question input output text
-When will my parcel come? I cannot log in to my account. Why was I charged twice for this order? Please send me the
-statement of the last month. The app does not open any more since the update. How do I change the address of delivery?
+You are a helpful assistant. Answer with one of the labels. Classify the message of a customer of a bank and
+answer with the label only. The message is about a card that was lost, a transfer that is late, a balance, an
+account, a delivery, a technical problem, a question about billing. user system assistant label answer
+question input output text When will my parcel come? I cannot log in to my account. Why was I charged twice
+for this order? Please send me the statement of the last month. The app does not open any more since the
+update. How do I change the address of delivery?
 """
 
 
 def byte_alphabet() -> list[str]:
     """GPT-2's printable stand-ins for the 256 bytes, in byte order."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     hidden = [byte for byte in range(256) if byte not in printable]
     letters = {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
     return [letters[byte] for byte in range(256)]
 
 
 def learn_merges(text: str, count: int) -> list[tuple[str, str]]:
-    """Byte-pair encoding: join the most frequent pair of neighbours, again and again; ties to the first in the text."""
+    """Byte-pair encoding: joins the most frequent neighbours, over and over; ties to the first seen."""
     letters = byte_alphabet()
     words = [[letters[byte] for byte in f" {word}".encode()] for word in text.split()]
     merges = []

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
-import { CsvError, parse as parseCsv } from 'csv-parse/sync';
+import { parse as parseCsv } from 'csv-parse/sync';
 import { InputError } from '../core/errors.ts';
 import type { Fields, Json } from '../core/json.ts';
 
@@ -90,34 +90,46 @@ function readJson(text: string, path: string): DataRow[] {
   return value.map((fields: Fields, index) => ({ line: index + 1, fields }));
 }
 
-function readCsv(text: string, path: string): DataRow[] {
-  try {
-    // `as`: what these options make csv-parse return.
-    const records = parseCsv(text, { columns: true, skip_empty_lines: true, info: true, bom: true }) as {
-      record: Fields;
-      info: { lines: number };
-    }[];
-    return records.map(({ record, info }) => ({ line: info.lines, fields: record }));
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    throw new InputError(
-      'data-malformed',
-      [`${path}: ${error.message}`],
-      'The first line names the columns; fields with commas or line breaks stand in double quotes.',
-      { cause: error },
-    );
-  }
+/** What csv-parse makes of a row under the options below; `lines` is the line on which it ends. */
+interface CsvRow {
+  readonly record: Fields;
+  readonly raw: string;
+  readonly info: { readonly lines: number; readonly columns: readonly { readonly name: string }[] };
 }
+
+function readCsv(text: string, path: string): DataRow[] {
+  const mistakes: string[] = [];
+  // One kind of line end: the same data is the same rows, and csv-parse counts a "\r\n" within quotes twice.
+  const rows = parseCsv(text.replaceAll('\r\n', '\n'), {
+    columns: true,
+    skip_empty_lines: true,
+    info: true,
+    raw: true,
+    skip_records_with_error: true,
+    on_skip: (error) => void mistakes.push(`${path}:${error?.lines}: ${error?.message}`),
+    // `as`: what these options make csv-parse return.
+  }) as unknown as CsvRow[];
+  const names = (rows[0]?.info.columns ?? []).map(({ name }) => name);
+  const repeated = names.filter((name, index) => name !== '' && names.indexOf(name) < index);
+  refuse(
+    [...repeated.map((name) => `${path}:1: the column "${name}" stands twice.`), ...mistakes],
+    'The first line names the columns; fields with commas or line breaks stand in double quotes.',
+  );
+  return rows.map(({ record, raw, info }) => ({ line: info.lines - lineBreaksWithin(raw), fields: record }));
+}
+
+/** Line breaks inside of a row; its raw text has the empty lines before it, and its own end, too. */
+const lineBreaksWithin = (raw: string): number => raw.replace(/^\n+|\n+$/g, '').split('\n').length - 1;
 
 const isFields = (value: unknown): value is { readonly [name: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function refuse(mistakes: readonly string[], hint: string): void {
-  if (mistakes.length === 0) return;
+  if (mistakes.length > 0) throw new InputError('data-malformed', shortened(mistakes), hint);
+}
+
+/** The first twenty mistakes, and how many there are beside. */
+export function shortened(mistakes: readonly string[]): readonly string[] {
   const shown = mistakes.slice(0, 20);
-  throw new InputError(
-    'data-malformed',
-    shown.length < mistakes.length ? [...shown, `… and ${mistakes.length - shown.length} more.`] : shown,
-    hint,
-  );
+  return shown.length < mistakes.length ? [...shown, `… and ${mistakes.length - shown.length} more.`] : shown;
 }

@@ -1,10 +1,11 @@
 import { InputError } from '../core/errors.ts';
 import type { Example, Splits } from '../core/example.ts';
-import type { Field } from '../core/field.ts';
+import type { Field, JsonSchema } from '../core/field.ts';
 import type { Fields, Json } from '../core/json.ts';
 import type { Structure } from '../core/program.ts';
+import type { Signature } from '../core/signature.ts';
 import { readExamples } from '../run/splits.ts';
-import { type DataRow, readDataFile } from './data-file.ts';
+import { type DataRow, readDataFile, shortened } from './data-file.ts';
 
 export interface DataFlags {
   /** One file, with or without a split column. */
@@ -22,15 +23,15 @@ export interface GivenSplits {
   readonly test: readonly Example[] | null;
 }
 
-const splitNames: { readonly [spelling: string]: keyof Splits } = {
-  train: 'train',
-  training: 'train',
-  val: 'val',
-  valid: 'val',
-  validation: 'val',
-  dev: 'val',
-  test: 'test',
-};
+const splitNames: ReadonlyMap<string, keyof Splits> = new Map([
+  ['train', 'train'],
+  ['training', 'train'],
+  ['val', 'val'],
+  ['valid', 'val'],
+  ['validation', 'val'],
+  ['dev', 'val'],
+  ['test', 'test'],
+]);
 
 /** The examples of a program from files: one file with a split column, or a file for each split. */
 export function readGivenSplits(flags: DataFlags, structure: Structure): GivenSplits {
@@ -59,43 +60,42 @@ export function readGivenSplits(flags: DataFlags, structure: Structure): GivenSp
 
 function splitByColumn(path: string, column: string, structure: Structure): GivenSplits {
   const rows = readDataFile(path);
-  if (rows.every(({ fields }) => fields[column] === undefined))
-    return { train: examplesOf(path, rows, structure), val: null, test: null };
+  const examples = examplesOf(path, rows, structure);
+  if (rows.every(({ fields }) => fields[column] === undefined)) return { train: examples, val: null, test: null };
   const mistakes: string[] = [];
-  const bySplit = { train: [] as DataRow[], val: [] as DataRow[], test: [] as DataRow[] };
-  for (const row of rows) {
-    const name = splitNames[String(row.fields[column]).trim().toLowerCase()];
-    if (name) bySplit[name].push(row);
-    else mistakes.push(`${path}:${row.line}: ${column} is ${JSON.stringify(row.fields[column] ?? null)}.`);
+  const splits = { train: [] as Example[], val: [] as Example[], test: [] as Example[] };
+  for (const [index, { fields, line }] of rows.entries()) {
+    const name = splitNames.get(String(fields[column]).trim().toLowerCase());
+    if (name) splits[name].push(examples[index]!);
+    else mistakes.push(`${path}:${line}: ${column} is ${JSON.stringify(fields[column] ?? null)}.`);
   }
-  if (mistakes.length > 0)
-    throw new InputError('split-unknown', mistakes.slice(0, 20), 'A split is train, val or test.');
-  const { train, val, test } = bySplit;
-  if (train.length === 0)
+  if (mistakes.length > 0) throw new InputError('split-unknown', shortened(mistakes), 'A split is train, val or test.');
+  if (splits.train.length === 0)
     throw new InputError(
       'train-empty',
       [`${path} has no row whose ${column} is "train".`],
       'Optimizers learn from the train rows.',
     );
-  return {
-    train: examplesOf(path, train, structure),
-    val: val.length === 0 ? null : examplesOf(path, val, structure),
-    test: examplesOf(path, test, structure),
-  };
+  return { ...splits, val: splits.val.length === 0 ? null : splits.val };
 }
 
 /** Rows as examples; the mistakes name file and line. */
 function examplesOf(path: string, rows: readonly DataRow[], structure: Structure): Example[] {
-  const [signature] = Object.values(structure.predictors);
+  const [signature, ...others] = Object.values(structure.predictors);
+  if (signature && others.length === 0) refuseMissingColumns(path, rows, signature);
   const fields = signature ? [...signature.inputFields, ...signature.outputFields] : [];
-  refuseMissingColumns(path, rows, fields);
   const typed = rows.map(({ fields: row }) => typedRow(row, fields));
   return readExamples(structure, typed, (index) => `${path}:${rows[index]!.line}`);
 }
 
-function refuseMissingColumns(path: string, rows: readonly DataRow[], fields: readonly Field[]): void {
+function refuseMissingColumns(path: string, rows: readonly DataRow[], signature: Signature): void {
   const columns = new Set(rows.flatMap((row) => Object.keys(row.fields)));
-  const missing = fields.filter(({ name }) => name !== 'reasoning' && !columns.has(name));
+  const { inputs, inputFields, outputFields } = signature;
+  const needed = [
+    ...inputFields.filter(({ name }) => !inputs.pick({ [name]: true }).safeParse({}).success),
+    ...outputFields.filter(({ name }) => name !== 'reasoning'),
+  ];
+  const missing = needed.filter(({ name }) => !columns.has(name));
   if (missing.length === 0) return;
   throw new InputError(
     'column-missing',
@@ -111,6 +111,7 @@ function typedRow(row: Fields, fields: readonly Field[]): Fields {
     const kind = kinds.get(name);
     if (typeof value !== 'string' || !kind || kind.type === 'string') return [name, value];
     if (kind.type === 'choice') return [name, kind.values.find((option) => String(option) === value.trim()) ?? value];
+    if (kind.type === 'json' && isTextOrNull(kind.schema)) return [name, value.trim() === 'null' ? null : value];
     try {
       // `as`: JSON.parse returns JSON.
       return [name, JSON.parse(value) as Json];
@@ -120,3 +121,7 @@ function typedRow(row: Fields, fields: readonly Field[]): Fields {
   });
   return Object.fromEntries(entries.filter((entry): entry is [string, Json] => entry[1] !== undefined));
 }
+
+const isTextOrNull = ({ type, anyOf }: JsonSchema): boolean =>
+  // `as`: zod writes schemas there.
+  [type ?? [], ...((anyOf ?? []) as readonly JsonSchema[]).map((item) => item.type ?? [])].flat().includes('string');

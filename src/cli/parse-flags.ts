@@ -11,7 +11,7 @@ export function readOptimizers(
   const optimizers = { ...defaults };
   for (const text of chosen) {
     const [key, name] = divided(text, '=', '--optimizer', 'p=labeledFewShot');
-    const create = optimizersByName[name];
+    const create = Object.hasOwn(optimizersByName, name) ? optimizersByName[name] : undefined;
     if (!create)
       throw new InputError(
         'optimizer-unknown',
@@ -21,7 +21,7 @@ export function readOptimizers(
     optimizers[key] = create();
   }
   for (const [key, changes] of readSettings(settings)) {
-    const optimizer = optimizers[key];
+    const optimizer = Object.hasOwn(optimizers, key) ? optimizers[key] : undefined;
     if (!optimizer)
       throw new InputError(
         'set-unknown-key',

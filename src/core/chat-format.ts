@@ -1,7 +1,14 @@
 import type { ChatFormatName, Demo, PredictorState } from './candidate.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Field, FieldKind } from './field.ts';
-import { type Expression, grammarBetween, jsonExpression, lineExpression, stringBodyGrammar } from './grammar.ts';
+import {
+  type Expression,
+  grammarBetween,
+  inGrammarOrder,
+  jsonExpression,
+  lineExpression,
+  stringBodyGrammar,
+} from './grammar.ts';
 import type { Fields, Json } from './json.ts';
 import type { AnswerPart, AnswerPlan, Prompt, ValueEnd } from './lm.ts';
 import type { Signature, SignatureFields } from './signature.ts';
@@ -201,7 +208,7 @@ const json: ChatFormat = {
             field,
             grammarBetween('', valueExpression(kind), after),
             { kind: 'json', after },
-            (value) => jsonText(value) + after,
+            (value) => structuredText(kind, value) + after,
           ),
         );
         lead = ' ';
@@ -280,12 +287,15 @@ const markers: ChatFormat = {
 const valueExpression = (kind: Exclude<FieldKind, { type: 'choice' | 'string' }>): Expression =>
   jsonExpression(kind.type === 'json' ? kind.schema : { type: kind.integer ? 'integer' : 'number' });
 
+const structuredText = (kind: FieldKind, value: Json): string =>
+  jsonText(kind.type === 'json' ? inGrammarOrder(value, kind.schema) : value);
+
 const marker = (name: string): string => `[[ ## ${name} ## ]]`;
 
 /** A value without quotes between `before` and `after`; an empty `after` means that the model ends its turn. */
 function bareSlot(field: Field, before: string, after: string): Slot {
   const { kind } = field;
-  const write = (item: Json) => before + (kind.type === 'json' ? jsonText(item) : bare(item)) + after;
+  const write = (item: Json) => before + (kind.type === 'json' ? structuredText(kind, item) : bare(item)) + after;
   if (kind.type === 'choice') return choice(field, kind.values, write);
   const end: ValueEnd = after === '' ? { kind: 'turn' } : { kind: 'text', text: after };
   const expression = kind.type === 'string' ? lineExpression : valueExpression(kind);

@@ -117,3 +117,20 @@ function named(expression: string, rules: Map<string, string>): string {
   rules.set(name, expression);
   return name;
 }
+
+/** A value with the members of its objects in the order in which the grammar of its schema has them. */
+export function inGrammarOrder(value: Json, schema: JsonSchema): Json {
+  if (value === null || typeof value !== 'object') return value;
+  // `as` here and below: JSON Schema keywords have these shapes when zod wrote them; see canonicalJson for arrays.
+  const either = [schema, ...((schema.anyOf ?? schema.oneOf ?? []) as readonly JsonSchema[])];
+  if (Array.isArray(value)) {
+    const items = (either.find((one) => one.items)?.items ?? {}) as JsonSchema;
+    return value.map((item: Json) => inGrammarOrder(item, items));
+  }
+  const given = value as { readonly [name: string]: Json | undefined };
+  const known = either
+    .map((one) => (one.properties ?? {}) as { readonly [name: string]: JsonSchema })
+    .find((properties) => Object.keys(given).every((name) => Object.hasOwn(properties, name)));
+  const names = Object.keys(known ?? given).filter((name) => given[name] !== undefined);
+  return Object.fromEntries(names.map((name) => [name, inGrammarOrder(given[name]!, known?.[name] ?? {})]));
+}

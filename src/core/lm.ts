@@ -1,5 +1,6 @@
 import type { ChoiceRule, ModelRef } from './candidate.ts';
 import type { Failure } from './failure.ts';
+import type { Notice } from './notice.ts';
 
 /** A conversation to be answered. `system` and `turns` belong to the candidate and are shared by all its calls; `user` is this call's own. */
 export interface Prompt {
@@ -124,6 +125,8 @@ export interface AdapterFile {
 /** The port that every model host implements. One instance serves one base model and any number of its adapters. */
 export interface LanguageModel {
   readonly base: BaseModel;
+  /** What the user should know about how the model runs; complete once it was opened. */
+  readonly notices: readonly Notice[];
   /** Opens the model when it is closed. `wanted` is the engine of a run's first start: its layout is used again, whatever the hardware offers now. */
   engine(wanted?: Engine): Promise<Engine>;
   generate(

@@ -1,6 +1,6 @@
 import type { Example } from './example.ts';
 import { ExampleFailure, type Failure } from './failure.ts';
-import type { Fields, Json } from './json.ts';
+import { canonicalJson, type Fields, type Json } from './json.ts';
 import type { Trace } from './trace.ts';
 
 /** `value` is in [0, 1], higher is better. `feedback` is what a teacher would write in the margin. */
@@ -62,8 +62,8 @@ export function evaluationOf(candidate: string, rows: readonly Row[]): Evaluatio
   return { candidate, rows, mean: rows.length === 0 ? null : sum / rows.length };
 }
 
-/** Trims, folds case and Unicode form; numbers, booleans and objects compare by their JSON text. */
+/** Trims, folds case and Unicode form; numbers, booleans and objects compare by their canonical JSON text. */
 export function normalized(value: Json | undefined): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  const text = typeof value === 'string' ? value : value === undefined ? '' : canonicalJson(value);
   return text.normalize('NFKC').trim().toLowerCase();
 }

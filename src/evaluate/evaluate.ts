@@ -100,27 +100,24 @@ function withoutOwnDemo(candidate: Candidate, example: Example): Candidate {
 }
 
 /** Counts in example order, whatever finished first: the same rows stop a run at any concurrency. */
-function errorCounter(
-  { maxErrors, examples }: EvaluationRequest,
-  attempted: readonly (Attempted | undefined)[],
-): () => void {
+function errorCounter({ maxErrors }: EvaluationRequest, attempted: readonly (Attempted | undefined)[]): () => void {
   let position = 0;
   const errors: Attempted[] = [];
   return () => {
     for (; attempted[position]; position++) {
       const kind = attempted[position]!.row.failure?.kind;
       if (kind !== 'program-error' && kind !== 'metric-error') continue;
-      if (errors.push(attempted[position]!) > maxErrors) throw tooMany(errors[0]!, errors.length, examples.length);
+      if (errors.push(attempted[position]!) > maxErrors) throw tooMany(errors[0]!, errors.length, position + 1);
     }
   };
 }
 
-function tooMany({ row, thrown }: Attempted, count: number, total: number): TooManyErrors {
+function tooMany({ row, thrown }: Attempted, count: number, judged: number): TooManyErrors {
   const place = row.failure?.kind === 'metric-error' ? 'metric' : 'program';
   const stack = thrown instanceof Error && thrown.stack ? thrown.stack : row.failure?.message;
   return new TooManyErrors(
     'too-many-errors',
-    `${count} of the first ${total} examples made the ${place} throw; the first was example ${shortId(row.example.id)} with inputs ` +
+    `${count} of the first ${judged} examples made the ${place} throw; the first was example ${shortId(row.example.id)} with inputs ` +
       `${JSON.stringify(row.example.inputs).slice(0, 200)}:\n${stack}`,
     'Mend the program or the metric and run the same command again: model calls are remembered. --max-errors N tolerates more.',
     { cause: thrown },

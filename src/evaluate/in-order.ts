@@ -1,3 +1,5 @@
+import { InputError } from '../core/errors.ts';
+
 /**
  * A bounded parallel map. Results keep the order of the items, so that concurrency never changes an outcome.
  * After the first error nothing new is begun, and what is under way comes to its end before the error is thrown.
@@ -7,6 +9,13 @@ export async function mapInOrder<T, R>(
   limit: number,
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
+  if (!(limit >= 1)) {
+    throw new InputError(
+      'threads-invalid',
+      [`${limit} examples under way at once is not possible.`],
+      'Give numThreads of at least 1.',
+    );
+  }
   const results = new Array<R>(items.length);
   const errors: unknown[] = [];
   let next = 0;

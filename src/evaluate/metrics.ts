@@ -2,12 +2,14 @@ import type { Fields, Json } from '../core/json.ts';
 import { type Metric, normalized } from '../core/metric.ts';
 
 // The metrics that need no code. Each compares the labelled outputs, or only the one that is named; an example without that label is a
-// mistake of the data, found before a run starts.
+// mistake of the data: it makes the metric throw, where a score would be a lie.
 
 /** Right when every labelled output equals its label after trimming, case and Unicode folding. */
 export function exactMatch(field?: string): Metric {
   return named('exact-match', field, ({ labels }, prediction) => {
-    const wrong = compared(labels, field).filter((name) => normalized(prediction[name]) !== normalized(labels[name]));
+    const wrong = compared('exact-match', labels, field).filter(
+      (name) => normalized(prediction[name]) !== normalized(labels[name]),
+    );
     if (wrong.length === 0) return { score: 1 };
     return { score: 0, feedback: wrong.map((name) => `${name} should be ${JSON.stringify(labels[name])}.`).join(' ') };
   });
@@ -16,14 +18,16 @@ export function exactMatch(field?: string): Metric {
 /** Right when every labelled output contains its label, after the same folding. */
 export function contains(field?: string): Metric {
   return named('contains', field, ({ labels }, prediction) =>
-    compared(labels, field).every((name) => normalized(prediction[name]).includes(normalized(labels[name]))),
+    compared('contains', labels, field).every((name) =>
+      normalized(prediction[name]).includes(normalized(labels[name])),
+    ),
   );
 }
 
 /** Mean over the labelled outputs of the F1 of their words, as SQuAD counts them: without punctuation and English articles. */
 export function f1(field?: string): Metric {
   return named('f1', field, ({ labels }, prediction) => {
-    const names = compared(labels, field);
+    const names = compared('f1', labels, field);
     return names.reduce((sum, name) => sum + wordF1(words(prediction[name]), words(labels[name])), 0) / names.length;
   });
 }
@@ -31,7 +35,7 @@ export function f1(field?: string): Metric {
 /** Right when the last number in every labelled output equals the last number in its label, up to rounding of doubles. */
 export function numericMatch(field?: string): Metric {
   return named('numeric-match', field, ({ labels }, prediction) =>
-    compared(labels, field).every((name) => {
+    compared('numeric-match', labels, field).every((name) => {
       const [got, wanted] = [lastNumber(prediction[name]), lastNumber(labels[name])];
       return got !== null && wanted !== null && Math.abs(got - wanted) <= 1e-9 * Math.max(1, Math.abs(wanted));
     }),
@@ -51,11 +55,16 @@ function named(kind: string, field: string | undefined, metric: Metric): Metric 
   return Object.defineProperty(metric, 'name', { value: field === undefined ? kind : `${kind}(${field})` });
 }
 
-const compared = (labels: Fields, field: string | undefined): string[] =>
-  field === undefined ? Object.keys(labels) : [field];
+function compared(kind: string, labels: Fields, field: string | undefined): string[] {
+  const names = field === undefined ? Object.keys(labels) : [field];
+  if (names.length === 0) throw new Error(`${kind} compares with labels, and this example has none.`);
+  if (field !== undefined && labels[field] === undefined)
+    throw new Error(`${kind} compares with the label "${field}", and this example has none.`);
+  return names;
+}
 
 function words(value: Json | undefined): string[] {
-  const plain = normalized(value).replaceAll(/[^\p{L}\p{N}\s]/gu, ' ');
+  const plain = normalized(value).replaceAll(/[^\p{L}\p{M}\p{N}\s]/gu, '');
   return plain.split(/\s+/).filter((word) => word !== '' && !['a', 'an', 'the'].includes(word));
 }
 
@@ -73,6 +82,6 @@ function wordF1(got: readonly string[], wanted: readonly string[]): number {
 function lastNumber(value: Json | undefined): number | null {
   const found = normalized(value)
     .replaceAll(/(?<=\d),(?=\d{3})/g, '')
-    .match(/-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/g);
+    .match(/-?(?:\d+(?:\.\d+)?|(?<!\w)\.\d+)(?:e[+-]?\d+)?/g);
   return found ? Number(found.at(-1)) : null;
 }

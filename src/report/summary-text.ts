@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { CandidateSummary, RunSummary, ScoreInterval } from '../core/summary.ts';
+import type { RunSummary, ScoreInterval } from '../core/summary.ts';
 
 /** The table that a run ends with, for a terminal. */
 export function summaryText(summary: RunSummary): string {
@@ -51,28 +51,28 @@ function verdict({ candidates, chosen, flagCompilationErrorOccurred }: RunSummar
   const baseline = candidates[0];
   const pick = candidates.find(({ strategy }) => strategy === chosen.strategy);
   const sentences: string[] = [];
-  if (chosen.strategy === '')
-    sentences.push('No step was better than the baseline on val: the program is returned as it was.');
-  else if (baseline?.test && pick?.test) {
-    const gain = percent(pick.test.mean - baseline.test.mean);
-    const isApart = pick.test.low > baseline.test.high;
-    sentences.push(
-      `On the sealed test "${chosen.strategy}" gains ${gain} points over the baseline${isApart ? '; the intervals are apart' : ', but the intervals overlap'}.`,
-    );
-  }
+  if (chosen.strategy === '') {
+    const reason = pick?.val ? 'No step was better than the baseline on val: the' : 'The';
+    sentences.push(`${reason} program is returned as it was.`);
+  } else if (baseline?.test && pick?.test) sentences.push(gainText(chosen.strategy, baseline.test, pick.test));
   const last = candidates.at(-1);
   const before = candidates.at(-2);
-  if (last && before && last.strategy !== '' && isNotBetter(last, before)) {
-    sentences.push(
-      `"${last.strategy}" is not better than "${before.strategy === '' ? 'the baseline' : before.strategy}" on val.`,
-    );
+  if (last?.val && before?.val && last.val.mean <= before.val.mean) {
+    const earlier = before.strategy === '' ? 'the baseline' : `"${before.strategy}"`;
+    sentences.push(`"${last.strategy}" is not better than ${earlier} on val.`);
   }
   if (flagCompilationErrorOccurred) sentences.push('At least one step failed; "better-together show RUN" says why.');
   return sentences.join(' ');
 }
 
-const isNotBetter = (later: CandidateSummary, earlier: CandidateSummary): boolean =>
-  (later.val?.mean ?? 0) <= (earlier.val?.mean ?? 0);
+function gainText(strategy: string, baseline: ScoreInterval, chosen: ScoreInterval): string {
+  const difference = chosen.mean - baseline.mean;
+  const points = `${percent(Math.abs(difference))} points`;
+  const change = difference < 0 ? `loses ${points} against` : `gains ${points} over`;
+  const isApart = chosen.low > baseline.high || chosen.high < baseline.low;
+  const certainty = isApart ? '; the intervals are apart' : ', but the intervals overlap';
+  return `On the sealed test "${strategy}" ${change} the baseline${certainty}.`;
+}
 
 function costText({ calls, tokens, seconds, starts, reproducible }: RunSummary): string {
   const whole = (count: number) => Math.round(count).toLocaleString('en-US');

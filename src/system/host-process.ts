@@ -17,7 +17,6 @@ export interface Ending {
 
 /** A process of ours that talks over a structured-clone channel and dies with us. */
 export interface HostProcess {
-  readonly pid: number | undefined;
   send(message: object): void;
   /** Resolves when the process is gone. */
   readonly ended: Promise<Ending>;
@@ -46,7 +45,6 @@ export async function startHostProcess({ entry, env = {}, onMessage }: HostProce
   child.on('message', onMessage);
   const ended = endingOf(child);
   return {
-    pid: child.pid,
     ended,
     // A message to a process that is gone is lost; its ending says so.
     send: (message) => void (child.connected && child.send(message, () => {})),
@@ -71,15 +69,17 @@ async function endingOf(child: ChildProcess): Promise<Ending> {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-stderrKept);
   });
-  try {
-    // `as`: what Node documents for this event.
-    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-    // A grandchild may hold the pipe open, so that its end is not worth waiting for.
-    await Promise.race([child.stderr && !child.stderr.closed ? once(child.stderr, 'close') : null, delay(200)]);
-    return { code, signal, stderr };
-  } catch (error) {
-    return { code: null, signal: null, stderr: `The process could not be started: ${String(error)}` };
-  }
+  const exit = await new Promise<Omit<Ending, 'stderr'>>((resolve) => {
+    child.on('exit', (code, signal) => resolve({ code, signal }));
+    child.on('error', (error) => {
+      stderr += String(error);
+      // Without a process there is no exit to wait for; any other error of the channel is followed by one.
+      if (child.pid === undefined) resolve({ code: null, signal: null });
+    });
+  });
+  // The rest of what it wrote; a grandchild may hold the pipe open for longer than that is worth.
+  if (child.stderr && !child.stderr.closed) await Promise.race([once(child.stderr, 'close'), delay(200)]);
+  return { ...exit, stderr };
 }
 
 function holdOpen(child: ChildProcess, hold: boolean): void {
@@ -110,7 +110,6 @@ async function bundled(path: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     packages: 'external',
-    sourcemap: 'inline',
   });
   const { contents } = outputFiles[0]!;
   // Below node_modules, where the packages that stay outside the bundle are found from; by content, so that no run disturbs another.

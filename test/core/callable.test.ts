@@ -4,12 +4,23 @@ import { candidateOf, chainOfThought, predict, program } from '../../src/core/ca
 import { withPredictor } from '../../src/core/candidate.ts';
 import { InputError, WorldError } from '../../src/core/errors.ts';
 import { ExampleFailure } from '../../src/core/failure.ts';
-import type { LmRequest } from '../../src/core/lm.ts';
+import type { LanguageModel, LmRequest } from '../../src/core/lm.ts';
 import { signature } from '../../src/core/signature.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
 
 const routing = signature("ticket -> team: 'billing' | 'delivery'", 'Route it.');
 const isMoney = ({ prompt }: LmRequest) => (prompt.user.includes('Paid') ? ['billing'] : ['delivery']);
+
+/** A model that keeps the options of its calls. */
+function watchedModel() {
+  const model = scriptedModel(isMoney);
+  const given: unknown[] = [];
+  const generate: LanguageModel['generate'] = (request, options) => {
+    given.push(options);
+    return model.generate(request, { adapter: null });
+  };
+  return { model: { ...model, generate }, given };
+}
 
 /** Searches, then answers with what was found, in capitals. */
 const answering = program({
@@ -135,15 +146,8 @@ test('a candidate on a model that the program lacks is refused', async () => {
 });
 
 test('an adapter is handed to the model with its file', async () => {
-  const model = scriptedModel(isMoney);
-  const given: unknown[] = [];
-  const watched = {
-    ...model,
-    generate: (request: LmRequest, options: unknown) => (
-      given.push(options), model.generate(request, { adapter: null })
-    ),
-  };
-  const route = predict(routing).withLm(watched);
+  const { model, given } = watchedModel();
+  const route = predict(routing).withLm(model);
   const trained = withPredictor(candidateOf(route), 'predict', { model: { base: model.base.sha256, adapter: 'a1' } });
   await route.withCandidate(trained, [{ sha256: 'a1', path: '/runs/a1.gguf' }])({ ticket: 'Lost.' });
   expect(given).toEqual([{ adapter: { sha256: 'a1', path: '/runs/a1.gguf' } }]);
@@ -164,15 +168,8 @@ test('an adapter without a file is refused', async () => {
 
 test('a signal reaches the model', async () => {
   const { signal } = new AbortController();
-  const model = scriptedModel(isMoney);
-  const given: unknown[] = [];
-  const watched = {
-    ...model,
-    generate: (request: LmRequest, options: unknown) => (
-      given.push(options), model.generate(request, { adapter: null })
-    ),
-  };
-  await predict(routing).withLm(watched)({ ticket: 'Lost.' }, { signal });
+  const { model, given } = watchedModel();
+  await predict(routing).withLm(model)({ ticket: 'Lost.' }, { signal });
   expect(given).toEqual([{ adapter: null, signal }]);
 });
 

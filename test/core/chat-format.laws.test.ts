@@ -36,7 +36,8 @@ const outputOf = (format: ChatFormatName): fc.Arbitrary<Output> =>
     fc.array(text, { maxLength: 3 }).map((value) => ({ type: z.array(z.string()), value })),
     fc.option(text).map((value) => ({ type: z.string().nullable(), value })),
     fc
-      .record({ name: text, sizes: fc.array(fc.integer(), { maxLength: 2 }) })
+      // In the other order than the schema's: an answer is written in the schema's.
+      .record({ sizes: fc.array(fc.integer(), { maxLength: 2 }), name: text })
       .map((value) => ({ type: z.object({ name: z.string(), sizes: z.array(z.int()) }), value })),
   );
 

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
-import { predict } from '../../src/core/callable.ts';
+import { candidateOf, predict } from '../../src/core/callable.ts';
 import { withPredictor } from '../../src/core/candidate.ts';
 import { InputError } from '../../src/core/errors.ts';
 import { example } from '../../src/core/example.ts';
 import { evaluate } from '../../src/evaluate/evaluate-program.ts';
 import { exactMatch } from '../../src/evaluate/metrics.ts';
-import { candidateOf } from '../../src/core/callable.ts';
 import { numbers, parity, program, student } from '../support/parity-task.ts';
 
 const examples = numbers(0, 10).map(({ number, kind }) => example({ number }, { kind }));

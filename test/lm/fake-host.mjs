@@ -1,8 +1,9 @@
 // A model host without a model: what it does with a request is written in the user text. `path` arguments are marker files.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
 const dropped = [];
 let earlier;
+let scratch;
 
 const engine = {
   name: 'fake',
@@ -18,9 +19,9 @@ const engine = {
 };
 
 function open(order) {
-  earlier = order.earlier;
+  ({ earlier, scratch } = order);
   if (order.gguf.includes('refused')) {
-    const error = { kind: 'input', code: 'device-missing', message: 'No such device.', hint: 'Use "cpu".' };
+    const error = { kind: 'input', code: 'device-missing', messages: ['No such device.'], hint: 'Use "cpu".' };
     return process.send({ type: 'not-opened', error });
   }
   if (order.gguf.includes('aborts')) {
@@ -29,9 +30,10 @@ function open(order) {
   }
   if (order.gguf.includes('silent')) return;
   const version = order.gguf.includes('updated') && existsSync(`${order.gguf}.updated`) ? '2' : '1';
+  const { threads } = earlier ?? engine;
   process.send({
     type: 'opened',
-    engine: { ...engine, version },
+    engine: { ...engine, version, threads },
     notices: [{ code: 'fake', message: 'Nothing is real.' }],
   });
 }
@@ -53,7 +55,7 @@ function work(id, { kind, request, rows }) {
   const [act, path] = user.split(' ');
   process.send({ type: 'started', id });
   const outcome = acts[act]?.(path);
-  const error = { kind: 'defect', code: 'host-defect', message: 'A defect.', hint: '' };
+  const error = { kind: 'defect', code: 'host-defect', messages: ['A defect.'], hint: '' };
   if (outcome === 'failed') return process.send({ type: 'failed', id, error });
   if (outcome === 'no answer') return;
   setTimeout(() => process.send({ type: 'done', id, result: resultOf(kind, user) }), 20);
@@ -71,4 +73,7 @@ process.on('message', ({ type, id, order, work: task }) => {
   else if (type === 'work') work(id, task);
   else dropped.push(id);
 });
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => {
+  rmSync(scratch, { recursive: true });
+  process.exit(0);
+});

@@ -21,8 +21,9 @@ test('items with the same weights and prefix are served together, in the order o
   const queue = createQueue<Item>();
   for (const next of [item('a1', 'p'), item('b1', 'q'), item('a2', 'p'), item('c1', 'p', 'lora'), item('b2', 'q')])
     queue.add(next);
-  expect(queue.size()).toBe(5);
+  expect(queue.isWaiting()).toBe(true);
   expect(drain(queue)).toEqual(['a1', 'a2', 'b1', 'b2', 'c1']);
+  expect(queue.isWaiting()).toBe(false);
 });
 
 test('a long group lets the others through between its turns', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { AdapterFile } from '../../src/core/lm.ts';
 import { type Steps, weigh } from '../../src/lm/llama/answer.ts';
-import type { Slot, WeightsContext } from '../../src/lm/llama/context.ts';
+import type { WeightsContext } from '../../src/lm/llama/context.ts';
 import { createScheduler, type Job } from '../../src/lm/llama/scheduler.ts';
+import type { Slot } from '../../src/lm/llama/slot.ts';
 
 /** Slots that write down what is done with them; a pass takes a turn of the event loop and gives the number of its tokens. */
 function recordingSlots(count: number, name = 'base') {

@@ -1,23 +1,30 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { InputError, WorldError } from '../../src/core/errors.ts';
 import type { AdapterFile, LmResponse } from '../../src/core/lm.ts';
 import { type LocalModel, localModelWith } from '../../src/lm/llama/local-model.ts';
 import { startHostProcess } from '../../src/system/host-process.ts';
-import { ggufBytes } from '../support/gguf.ts';
+import { ggufBytes, modelMetadata } from '../support/gguf.ts';
 
 const entry = new URL('./fake-host.mjs', import.meta.url);
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'better-together-test-'));
+  await mkdir(join(folder, 'tmp'));
+  // Here the hosts make their folders.
+  vi.stubEnv('TMPDIR', join(folder, 'tmp'));
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  expect(await readdir(join(folder, 'tmp')), 'folders that hosts left behind').toEqual([]);
+  await rm(folder, { recursive: true });
+});
 
 /** A model whose host is fake-host.mjs; the name tells it how to behave at opening. */
 async function open(name: string, patienceMs = 5000): Promise<LocalModel> {
@@ -146,16 +153,6 @@ describe('a host that cannot be opened', () => {
     await using lm = await open('silent', 300);
     await expect(lm.engine()).rejects.toMatchObject({ message: expect.stringContaining('no progress for 0.3 s') });
   });
-
-  test('leaves no folder behind', async () => {
-    const before = await readdir(tmpdir());
-    await using lm = await open('aborts-too');
-    await lm.engine().catch(() => {});
-    const ours = (await readdir(tmpdir())).filter(
-      (name) => name.startsWith('better-together-') && !before.includes(name),
-    );
-    expect(ours).toEqual([]);
-  });
 });
 
 describe('a release', () => {
@@ -196,6 +193,29 @@ describe('a release', () => {
     await lm.engine();
     await delay(200);
     expect(isAlive(pid)).toBe(false);
+  });
+});
+
+describe('the engine of an earlier start', () => {
+  test('is opened again in its layout, after the calls in flight, and a notice says what that costs', async () => {
+    await using lm = await open('wanted');
+    const engine = await lm.engine();
+    expect(lm.notices).toEqual([{ code: 'fake', message: 'Nothing is real.' }]);
+    const inFlight = ask(lm, 'in flight');
+    const wanted = { ...engine, threads: 1000 };
+    expect(await lm.engine(wanted)).toEqual(wanted);
+    expect(lm.notices.map(({ code }) => code)).toEqual(['fake', 'more-threads-than-cores']);
+    const [first, second] = [pieces(await inFlight), pieces(await ask(lm, 'afterwards'))];
+    expect(first[1]).not.toBe(second[1]);
+    expect(JSON.parse(second[2]!)).toEqual(wanted);
+  });
+
+  test('with the layout that is open changes nothing', async () => {
+    await using lm = await open('wanted-known');
+    const engine = await lm.engine();
+    const pid = await pidOf(lm);
+    expect(await lm.engine({ ...engine, reproducible: 'replay' })).toEqual(engine);
+    expect(await pidOf(lm)).toBe(pid);
   });
 });
 
@@ -261,11 +281,19 @@ test('a model file that was replaced since it was checked is not opened', async 
   await expect(lm.engine()).rejects.toMatchObject({ code: 'model-changed' });
 });
 
-test('sizes that make no sense are all named before anything starts', async () => {
+test('sizes that fit neither model nor machine are all named before anything starts', async () => {
   const gguf = join(folder, 'sizes.gguf');
   await writeFile(gguf, ggufBytes());
-  const opened = localModelWith({ gguf, threads: 1000, sequences: 0, contextTokens: 1.5 }, { entry, patienceMs: 1000 });
+  const opened = localModelWith({ gguf, threads: 1000, sequences: 0, contextTokens: 513 }, { entry, patienceMs: 1000 });
   await expect(opened).rejects.toMatchObject({ code: 'layout-invalid', mistakes: { length: 3 } });
+});
+
+test('a model without a chat template is refused before anything starts', async () => {
+  const gguf = join(folder, 'base.gguf');
+  await writeFile(gguf, ggufBytes({ metadata: modelMetadata.filter(([key]) => key !== 'tokenizer.chat_template') }));
+  await expect(localModelWith({ gguf }, { entry, patienceMs: 1000 })).rejects.toMatchObject({
+    code: 'no-chat-template',
+  });
 });
 
 describe('the process of a host', () => {

@@ -39,6 +39,7 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
       trainedContextTokens: 4096,
       fileType: 'F16',
     },
+    notices: [],
     requests,
     get released() {
       return released;

@@ -80,7 +80,7 @@ test('what a metric may return is a number, right or wrong, or these with feedba
 });
 
 test('an evaluation takes a metric of the outputs of its program', () => {
-  evaluate(student, [], ({ labels }, { team }) => team === labels.team);
+  void evaluate(student, [], ({ labels }, { team }) => team === labels.team);
   // @ts-expect-error the program has no output "colour"
-  evaluate(student, [], (_, { colour }) => colour === 'red');
+  void evaluate(student, [], (_, { colour }) => colour === 'red');
 });

@@ -17,8 +17,8 @@ const tell = (message: FromHost): void => {
 };
 
 /** Every cache is suspect now; the parent repeats what was in flight in a new process. */
-function end(error: unknown): void {
-  const message = `${error instanceof Error ? (error.stack ?? error.message) : String(error)}${log.quoted()}`;
+async function end(error: unknown): Promise<void> {
+  const message = `${error instanceof Error ? (error.stack ?? error.message) : String(error)}${await log.quoted()}`;
   process.send?.({ type: 'broken', message } satisfies FromHost, () => process.exit(1));
 }
 

@@ -33,7 +33,7 @@ async function openLogged(options: ContextOptions, log: LogLines): Promise<Weigh
   try {
     return await openContext(options);
   } catch (cause) {
-    const reason = `${cause instanceof Error ? cause.message : String(cause)}${log.quoted()}`;
+    const reason = `${cause instanceof Error ? cause.message : String(cause)}${await log.quoted()}`;
     const { adapter, layout } = options;
     if (adapter && reason.includes('LoRA'))
       throw new InputError(

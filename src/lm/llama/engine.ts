@@ -6,12 +6,13 @@ import {
   type Llama,
   LlamaLogLevel,
   type LlamaModel,
+  NoBinaryFoundError,
 } from 'node-llama-cpp';
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import type { LogLines } from './log-lines.ts';
-import type { Layout, OpenOrder } from './protocol.ts';
+import { type Layout, layoutOf, type OpenOrder } from './protocol.ts';
 
 /** The loaded model, what computes it, and in which layout. */
 export interface OpenedModel {
@@ -71,17 +72,17 @@ async function llamaOn(device: 'cpu' | 'cuda' | 'metal', log: LogLines): Promise
       progressLogs: false,
       maxThreads: 0,
       logLevel: LlamaLogLevel.log,
-      logger: (level, message) => log.add(`${level}: ${message}`),
+      logger: log.add,
     });
     if (llama.gpu !== gpu) throw new Error(`it came up on ${llama.gpu === false ? 'the CPU' : llama.gpu}`);
     return llama;
   } catch (cause) {
-    throw unavailable(device, cause, log);
+    throw await unavailable(device, cause, log);
   }
 }
 
-function unavailable(device: 'cpu' | 'cuda' | 'metal', cause: unknown, log: LogLines): Error {
-  const reason = `${cause instanceof Error ? cause.message : String(cause)}${log.quoted()}`;
+async function unavailable(device: 'cpu' | 'cuda' | 'metal', cause: unknown, log: LogLines): Promise<Error> {
+  const reason = `${inWords(cause)}${await log.quoted()}`;
   if (device === 'cpu')
     return new WorldError(
       'no-native-code',
@@ -96,20 +97,25 @@ function unavailable(device: 'cpu' | 'cuda' | 'metal', cause: unknown, log: LogL
   return new InputError('device-missing', [`The device "${device}" cannot be used: ${reason}`], hint, { cause });
 }
 
+function inWords(error: unknown): string {
+  if (error instanceof NoBinaryFoundError) return 'no llama.cpp for it that works here is installed.';
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: () => void): Promise<LlamaModel> {
   try {
     // All layers or none: a model that is split between devices by what memory is free today is another engine tomorrow.
     const gpuLayers = llama.gpu === false ? 0 : 'max';
     return await llama.loadModel({ modelPath: gguf, gpuLayers, checkTensors: true, onLoadProgress: onProgress });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = inWords(cause);
     const hint =
       llama.gpu === false
         ? 'The log lines say why. A damaged file has to be fetched again; an architecture newer than llama.cpp needs a newer node-llama-cpp.'
         : 'The log lines say why. If the model does not fit into the memory of the GPU, use a smaller quantisation or device "cpu".';
     throw new WorldError(
       'model-not-loaded',
-      `The model "${gguf}" could not be loaded: ${reason}${log.quoted()}`,
+      `The model "${gguf}" could not be loaded: ${reason}${await log.quoted()}`,
       hint,
       { cause },
     );
@@ -118,18 +124,9 @@ async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: 
 
 async function chooseLayout({ wishes, earlier }: OpenOrder, llama: Llama, model: LlamaModel): Promise<Layout> {
   const device = await deviceName(llama);
-  if (earlier) {
-    const { threads, sequences, batchTokens, contextTokens } = earlier;
-    return { device, threads, sequences, batchTokens, contextTokens };
-  }
+  if (earlier) return { ...layoutOf(earlier), device };
   const trained = model.trainContextSize;
   const contextTokens = wishes.contextTokens ?? Math.min(trained, 2048);
-  if (contextTokens > trained)
-    throw new InputError(
-      'context-too-long',
-      [`A context of ${contextTokens} tokens was asked for and the model was trained on ${trained}.`],
-      `Ask for at most ${trained}.`,
-    );
   const layout = {
     device,
     threads: wishes.threads,

@@ -1,7 +1,7 @@
 /** A value of the header. Arrays are walked, not kept: only their length is ever needed here. */
 export type GgufValue = string | number | bigint | boolean | { readonly arrayOf: number; readonly length: number };
 
-export interface GgufTensor {
+interface GgufTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly type: number;

@@ -1,19 +1,19 @@
-import { loadavg } from 'node:os';
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
-import { cores } from '../../system/hardware.ts';
+import { cores, idleCores } from '../../system/hardware.ts';
 import { readModelFile } from './base-model.ts';
+import { HostKiller } from './call-book.ts';
 import { fileDigest } from './file-digest.ts';
 import type { DeviceChoice, LayoutWishes, WorkResult } from './protocol.ts';
-import { HostKiller, type Supervisor, supervise } from './supervisor.ts';
+import { type Supervisor, supervise } from './supervisor.ts';
 
 export interface LocalModelOptions {
   /** Path of a GGUF file with a chat template. */
   readonly gguf: string;
   /** `auto` (default): a GPU when there is one and it works, else the CPU. A device that is named is used or refused, never replaced. */
   readonly device?: DeviceChoice;
-  /** Default: the cores that are free at the first opening. */
+  /** Default: the cores that are idle now; one more costs a factor, not a share, since llama.cpp's threads spin at barriers. */
   readonly threads?: number;
   /** How many answers are computed at once. Default: 8 on a CPU, what fits on a GPU. */
   readonly sequences?: number;
@@ -21,15 +21,10 @@ export interface LocalModelOptions {
   readonly batchTokens?: number;
   /** Tokens of prompt and answer together. Default: what the model was trained on, at most 2048. */
   readonly contextTokens?: number;
-  /** The engine of an earlier opening, whose layout is reused exactly; the sizes above are ignored then. */
-  readonly layout?: Engine;
 }
 
 /** A model file on this machine, run by llama.cpp in a process of its own. */
-export interface LocalModel extends LanguageModel, AsyncDisposable {
-  /** What the user should know about how the model runs; complete once it was opened. */
-  readonly notices: readonly Notice[];
-}
+export type LocalModel = LanguageModel & AsyncDisposable;
 
 /**
  * Checks a GGUF file and gives the model in it. Throws an InputError for a file that cannot be a model. Native code is loaded at the
@@ -47,19 +42,14 @@ export interface HostSettings {
 }
 
 export async function localModelWith(options: LocalModelOptions, settings: HostSettings): Promise<LocalModel> {
-  const { gguf, device = 'auto', layout: earlier = null, threads = freeCores(), ...sizes } = options;
+  const { gguf, device = 'auto', threads = await idleCores(), ...sizes } = options;
   const wishes = { ...sizes, threads };
-  requireSizes(wishes);
   const { base, hasChatTemplate } = await readModelFile(gguf);
-  if (!hasChatTemplate)
-    throw new InputError(
-      'no-chat-template',
-      [`The model file "${base.path}" has no chat template, so there is no telling how to talk to it.`],
-      'Take the instruction-tuned ("Instruct", "it", "Chat") file of this model.',
-    );
+  if (!hasChatTemplate) throw withoutTemplate(base);
+  requireSizes(wishes, base);
   const host = supervise({
     ...settings,
-    order: { gguf: base.path, device, wishes, earlier },
+    order: { gguf: base.path, device, wishes },
     beforeOpening: () => requireSameModel(base),
     beforeWork: (work) => (work.kind === 'encode' ? Promise.resolve() : requireContent(work.adapter)),
   });
@@ -67,7 +57,8 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
   return {
     base,
     get notices() {
-      return [...threadNotices(earlier), ...host.notices()];
+      const known = host.known();
+      return known ? [...known.notices, ...threadNotices(known.engine)] : [];
     },
     engine: host.engine,
     async generate(request, { adapter, signal }) {
@@ -124,22 +115,29 @@ function rethrown(error: unknown): never {
 
 const unexpected = (result: WorkResult): TypeError => new TypeError(`The host answered other work: ${result.kind}`);
 
-/** llama.cpp's threads spin at barriers: one thread more than there are free cores costs a factor, not a share. */
-const freeCores = (): number => Math.max(1, cores() - Math.floor(loadavg()[0] ?? 0));
-
-function requireSizes(wishes: LayoutWishes): void {
-  const mistakes = Object.entries(wishes).flatMap(([name, value]) => {
-    const most = name === 'threads' ? cores() : name === 'sequences' ? 256 : 2 ** 20;
-    const valid = Number.isInteger(value) && value >= 1 && value <= most;
-    return valid ? [] : [`"${name}" is ${value}; it must be a whole number from 1 to ${most}.`];
+function requireSizes(wishes: LayoutWishes, { trainedContextTokens }: BaseModel): void {
+  const most = { threads: cores(), sequences: 256, batchTokens: 65_536, contextTokens: trainedContextTokens };
+  const names = ['threads', 'sequences', 'batchTokens', 'contextTokens'] as const;
+  const mistakes = names.flatMap((name) => {
+    const value = wishes[name] ?? 1;
+    const isValid = Number.isInteger(value) && value >= 1 && value <= most[name];
+    return isValid ? [] : [`"${name}" is ${value}; here it must be a whole number from 1 to ${most[name]}.`];
   });
-  if (mistakes.length > 0)
-    throw new InputError('layout-invalid', mistakes, 'Leave an option out to have it chosen for this machine.');
+  if (mistakes.length === 0) return;
+  throw new InputError('layout-invalid', mistakes, 'Leave an option out to have it chosen for model and machine.');
 }
 
-function threadNotices(earlier: Engine | null): Notice[] {
-  if (!earlier || earlier.threads <= cores()) return [];
-  const message = `The run was started with ${earlier.threads} threads and this machine has ${cores()} cores: the same answers come, but very slowly.`;
+const withoutTemplate = ({ path }: BaseModel): InputError =>
+  new InputError(
+    'no-chat-template',
+    [`The model file "${path}" has no chat template, so there is no telling how to talk to it.`],
+    'Take the instruction-tuned ("Instruct", "it", "Chat") file of this model: base models have no template.',
+  );
+
+/** A layout that was chosen on another machine is used nevertheless. */
+function threadNotices({ threads }: Engine): Notice[] {
+  if (threads <= cores()) return [];
+  const message = `The run was started with ${threads} threads and this machine has ${cores()} cores: the same answers come, but very slowly.`;
   return [{ code: 'more-threads-than-cores', message }];
 }
 

@@ -6,6 +6,14 @@ export type DeviceChoice = 'auto' | 'cpu' | 'cuda' | 'metal';
 /** What stays the same from one opening to the next, whatever the machine offers then. */
 export type Layout = Pick<Engine, 'device' | 'threads' | 'sequences' | 'batchTokens' | 'contextTokens'>;
 
+export const layoutOf = ({ device, threads, sequences, batchTokens, contextTokens }: Layout): Layout => ({
+  device,
+  threads,
+  sequences,
+  batchTokens,
+  contextTokens,
+});
+
 /** Sizes that are settled before opening; the host chooses the others, because it sees the model and the device. */
 export type LayoutWishes = Pick<Layout, 'threads'> &
   Partial<Pick<Layout, 'sequences' | 'batchTokens' | 'contextTokens'>>;
@@ -34,7 +42,8 @@ export type WorkResult =
 export interface CrossingError {
   readonly kind: 'input' | 'world' | 'defect';
   readonly code: string;
-  readonly message: string;
+  /** Every mistake of an input; one text otherwise. */
+  readonly messages: readonly string[];
   readonly hint: string;
 }
 

@@ -22,7 +22,7 @@ export function createQueue<Item extends Queued>() {
   const first = (): [string, Group<Item>] | undefined => groups.entries().next().value;
 
   return {
-    size: () => [...groups.values()].reduce((sum, { items }) => sum + items.length, 0),
+    isWaiting: () => groups.size > 0,
 
     add(item: Item): void {
       const key = `${item.adapter?.sha256 ?? ''}|${item.prefix.key}`;

@@ -30,11 +30,10 @@ export const asTokens = (ids: readonly number[]): Token[] => ids as unknown as T
 export function createRenderer(model: LlamaModel): Renderer {
   const chat = chatTemplateOf(model);
   const vocabulary = { ...vocabularyOf(model), endOfTurn: endOfTurnOf(model, chat) };
-  const frameOf = rememberLast(256, (shared: Shared) => renderFrame(model, chat, shared));
+  const frameOf = rememberLast(256, (shared: Shared) => renderFrame(model, chat, vocabulary, shared));
   const prompt = ({ system, turns, user }: Prompt): RenderedPrompt => {
     const { prefix, pieces } = frameOf({ system, turns });
-    const ids = pieces.flatMap((piece) => ('ids' in piece ? piece.ids : vocabulary.tokenize(piece.around.join(user))));
-    return { ids, prefix };
+    return { ids: pieces.flatMap((piece) => (piece === 'user' ? vocabulary.tokenize(user) : piece)), prefix };
   };
   return {
     vocabulary,
@@ -66,12 +65,8 @@ interface Chat {
 
 function chatTemplateOf(model: LlamaModel): Chat {
   const template = model.fileInfo.metadata.tokenizer?.chat_template;
-  if (typeof template !== 'string')
-    throw new InputError(
-      'no-chat-template',
-      [`The model file "${model.filename}" has no chat template, so there is no telling how to talk to it.`],
-      'Take the instruction-tuned ("Instruct", "it", "Chat") file of this model: base models have no template.',
-    );
+  if (template === undefined)
+    throw new TypeError(`"${model.filename}" has no chat template, though its header said so`);
   const wrapper = openTemplate(model, template);
   const hasSystemRole = wrapper.settings.supportsSystemMessages;
   return { wrapper, hasSystemRole, notices: hasSystemRole ? [] : [mergedSystem] };
@@ -120,25 +115,27 @@ const renderedText = (chat: Chat, prompt: Prompt): LlamaText =>
 
 type Shared = Pick<Prompt, 'system' | 'turns'>;
 
-/** What all prompts of a candidate have in common: everything but the places where the user's text stands, `around` which it is put. */
+/** What all prompts of a candidate have in common: everything but the user's text. */
 interface Frame {
   readonly prefix: Prefix;
-  readonly pieces: readonly ({ readonly ids: readonly number[] } | { readonly around: readonly string[] })[];
+  readonly pieces: readonly (readonly number[] | 'user')[];
 }
 
 /**
- * The template is rendered around a placeholder, never with the user's text. Each value of the result is tokenized by itself, and only
+ * The template is rendered around a placeholder, never with the user's text. What stands between borders is tokenized by itself, and only
  * what the template itself wrote may become control tokens: text of a user stays text.
  */
-function renderFrame(model: LlamaModel, chat: Chat, shared: Shared): Frame {
+function renderFrame(model: LlamaModel, chat: Chat, { tokenize }: Pick<Vocabulary, 'tokenize'>, shared: Shared): Frame {
   const placeholder = textNotIn(JSON.stringify(shared));
   const { values } = renderedText(chat, { ...shared, user: placeholder });
-  const pieces = values.map((value, index) => {
-    if (typeof value === 'string' && value.includes(placeholder)) return { around: value.split(placeholder) };
-    const ids = LlamaText(value).tokenize(model.tokenizer, index === 0 ? undefined : 'trimLeadingSpace');
-    return { ids: index === 0 ? withBos(model, ids) : ids };
+  const pieces = values.flatMap((value, index): Frame['pieces'] => {
+    if (typeof value !== 'string' || !value.includes(placeholder))
+      return [LlamaText(value).tokenize(model.tokenizer, index === 0 ? undefined : 'trimLeadingSpace')];
+    // Around it stands what was merged into the first message for want of a system role: it belongs to the frame.
+    return value.split(placeholder).flatMap((text, part) => (part === 0 ? [tokenize(text)] : ['user', tokenize(text)]));
   });
-  return { prefix: prefixOf(model, pieces), pieces };
+  const whole = withBos(model, pieces);
+  return { prefix: prefixOf(whole), pieces: whole };
 }
 
 /** Some characters of the private use area that the text does not have. */
@@ -148,23 +145,22 @@ function textNotIn(text: string): string {
   return placeholder;
 }
 
-function withBos(model: LlamaModel, ids: readonly number[]): readonly number[] {
+function withBos(model: LlamaModel, pieces: Frame['pieces']): Frame['pieces'] {
   const { bos, shouldPrependBosToken } = model.tokens;
-  return shouldPrependBosToken && bos !== null && ids[0] !== bos ? [bos, ...ids] : ids;
+  const [first] = pieces;
+  const isThere = first !== undefined && first !== 'user' && first[0] === bos;
+  return shouldPrependBosToken && bos !== null && !isThere ? [[bos], ...pieces] : pieces;
 }
 
-/** The tokens in front of the user's text, back to just behind the last control token: a rule that depends on system and turns alone. */
-function prefixOf(model: LlamaModel, pieces: Frame['pieces']): Prefix {
-  const ids: number[] = [];
-  for (const piece of pieces) {
-    if ('around' in piece) break;
-    ids.push(...piece.ids);
-  }
-  const shared = ids.slice(0, ids.findLastIndex((id) => isControl(model, id)) + 1);
-  return { key: shared.join(' '), ids: shared };
+/**
+ * The tokens in front of the user's text: a rule that depends on system and turns alone. It ends at a border of pieces that are tokenized
+ * apart, so that these are the first tokens of every prompt of the frame.
+ */
+function prefixOf(pieces: Frame['pieces']): Prefix {
+  const user = pieces.indexOf('user');
+  const ids = pieces.slice(0, user).flatMap((piece) => (piece === 'user' ? [] : piece));
+  return { key: ids.join(' '), ids };
 }
-
-const isControl = (model: LlamaModel, id: number): boolean => model.getTokenAttributes(asTokens([id])[0]!).control;
 
 /** What the template writes behind an assistant turn; without such a token the model's own end. */
 function endOfTurnOf(model: LlamaModel, chat: Chat): number {
@@ -174,8 +170,9 @@ function endOfTurnOf(model: LlamaModel, chat: Chat): number {
     turns: [{ user: 'A question?', assistant: answer }],
     user: 'Another?',
   });
-  const after = values.slice(values.findIndex((value) => typeof value === 'string' && value.includes(answer)) + 1);
-  const written = after.flatMap((value) => (typeof value === 'string' ? [] : value.tokenize(model.tokenizer)));
+  const [, ...after] = values.slice(values.findIndex((value) => typeof value === 'string' && value.includes(answer)));
+  const nextText = after.findIndex((value) => typeof value === 'string');
+  const written = LlamaText(after.slice(0, Math.max(0, nextText))).tokenize(model.tokenizer, 'trimLeadingSpace');
   const end = written.find((id) => model.isEogToken(id)) ?? model.tokens.eot ?? model.tokens.eos;
   if (end === null)
     throw new InputError(

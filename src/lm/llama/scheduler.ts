@@ -1,8 +1,9 @@
 import type { AdapterFile } from '../../core/lm.ts';
 import type { Step, StepResult, Steps } from './answer.ts';
-import type { Slot, WeightsContext } from './context.ts';
+import type { WeightsContext } from './context.ts';
 import { createQueue, type Group } from './queue.ts';
 import type { Prefix } from './renderer.ts';
+import type { Slot } from './slot.ts';
 
 /** Work for a slot: it is put behind its prefix and then asks for one forward pass after the other. */
 export interface Job<Result> {
@@ -10,11 +11,12 @@ export interface Job<Result> {
   readonly prefix: Prefix;
   readonly signal: AbortSignal;
   steps(): Steps<Result>;
+  /** Before the first pass, that of its prefix included: from here on it may be what brings the host down. */
   onStart(): void;
 }
 
 export interface Scheduler {
-  /** Rejects with the signal's reason when the job is dropped; throws never for reasons of the job's company. */
+  /** Rejects with the signal's reason when the job is dropped; never for a reason that lies in its company. */
   run<Result>(job: Job<Result>): Promise<Result>;
 }
 
@@ -30,6 +32,7 @@ interface Ticket {
   readonly adapter: AdapterFile | null;
   readonly prefix: Prefix;
   readonly signal: AbortSignal;
+  onStart(): void;
   start(): Row;
   fail(error: unknown): void;
 }
@@ -55,7 +58,7 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
     if (busy) return;
     busy = true;
     try {
-      while (queue.size() > 0 || running.size > 0) {
+      while (queue.isWaiting() || running.size > 0) {
         await admit();
         await passAlone();
         await passTogether();
@@ -107,6 +110,7 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
 
   async function seat(ticket: Ticket, slot: Slot): Promise<void> {
     uses.set(slot, ++clock);
+    ticket.onStart();
     current!.context.expect(1);
     await slot.prepare(ticket.prefix);
     running.set(slot, { row: ticket.start(), signal: ticket.signal });
@@ -156,13 +160,14 @@ function ticketFor<Result>(
   resolve: (result: Result) => void,
   reject: (error: unknown) => void,
 ): Ticket {
-  const { adapter, prefix, signal } = job;
-  return { adapter, prefix, signal, fail: reject, start: () => startRow(job, resolve, reject) };
+  return { ...job, fail: reject, start: () => startRow(job.steps(), resolve, reject) };
 }
 
-function startRow<Result>(job: Job<Result>, resolve: (result: Result) => void, reject: (error: unknown) => void): Row {
-  job.onStart();
-  const steps = job.steps();
+function startRow<Result>(
+  steps: Steps<Result>,
+  resolve: (result: Result) => void,
+  reject: (error: unknown) => void,
+): Row {
   let step: Step | null = null;
   const go = (move: () => IteratorResult<Step, Result>) => {
     step = null;

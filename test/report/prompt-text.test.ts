@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { initialCandidate, withPredictor } from '../../src/core/candidate.ts';
+import { signature } from '../../src/core/signature.ts';
+import { promptText } from '../../src/report/prompt-text.ts';
+
+const predictors = {
+  route: signature("ticket, age: int -> team: 'billing' | 'delivery'", 'Route it.'),
+  reply: signature('team -> text', 'Write to them.\nBe kind.'),
+};
+const start = initialCandidate(predictors, {
+  chatFormat: 'lines',
+  decoding: 'constrained',
+  model: { base: 'b'.repeat(64), adapter: null },
+});
+const candidate = withPredictor(start, 'route', {
+  demos: [{ inputs: { ticket: 'Paid twice.', age: 30 }, outputs: { team: 'billing' }, source: 'e1' }],
+  model: { base: 'b'.repeat(64), adapter: 'a'.repeat(64) },
+});
+
+test('every message of every predictor is shown, with its inputs as {names}', () => {
+  expect(promptText(predictors, candidate)).toBe(
+    `predictor route (lines, constrained, 1 demos, base bbbbbbbbbbbb, adapter aaaaaaaaaaaa)
+  system:
+    Route it.
+    Answer with these lines:
+    team: one of billing, delivery
+  user:
+    ticket: Paid twice.
+    age: 30
+  assistant:
+    team: billing
+  user:
+    ticket: {ticket}
+    age: {age}
+
+predictor reply (lines, constrained, 0 demos, base bbbbbbbbbbbb, adapter none)
+  system:
+    Write to them.
+    Be kind.
+    Answer with these lines:
+    text: text
+  user:
+    {team}`,
+  );
+});
