@@ -3,7 +3,7 @@
 // environment, the default model). What is there is skipped. Plain Node, because it runs before there are any packages. All it says
 // goes to stderr: stdout belongs to the program that follows.
 //
-//   node scripts/setup.mjs [--then demo|test|test:long|bench [ARGUMENTS]]
+//   node scripts/setup.mjs [--then demo|test|test:long [ARGUMENTS]]
 
 import { pathToFileURL } from 'node:url';
 import { inCheckout, readText } from './setup/checkout.mjs';
@@ -16,7 +16,6 @@ const programs = {
   demo: ['dist/cli/main.js', 'demo'],
   test: ['scripts/test.mjs'],
   'test:long': ['scripts/test.mjs', '--long'],
-  bench: ['scripts/bench/run.mjs'],
 };
 
 const say = (line) => process.stderr.write(`${line}\n`);

@@ -263,7 +263,7 @@ def test_interleaving_is_what_the_import_undoes() -> None:
 
 
 def test_gemmas_attention_scale_follows_its_heads(tmp_path: Path) -> None:
-    """The class's default is that of heads of 256 numbers; with other heads it was a KL of 0.12 to llama.cpp."""
+    """The class's default is for heads of 256 numbers; with others it was a KL of 0.12 to llama.cpp."""
     keys = {"gemma3.attention.key_length": HEAD}
     write_tiny_model(tmp_path / "gemma.gguf", architecture="gemma3", extra_metadata=keys)
     config = Gemma3TextConfig(hidden_size=EMBEDDING, num_attention_heads=HEADS, num_hidden_layers=LAYERS)

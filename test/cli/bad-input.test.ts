@@ -79,7 +79,7 @@ describe('models', () => {
   test.each([
     ['a file that is not there', () => join(folder, 'nowhere.gguf'), 'nowhere.gguf'],
     ['a file that is no GGUF', () => file('text.gguf', 'This is no model at all, only a text.'), 'GGUF'],
-    ['a folder', () => folder, folder],
+    ['a folder', () => folder, 'folder'],
   ])('refuses %s', async (_, path, fact) => {
     const { exitCode, stderr } = await withModel(path());
     expect(stderr).toContain(fact);

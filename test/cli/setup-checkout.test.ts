@@ -220,7 +220,7 @@ test('names the Node.js that it needs', async () => {
 test.each([[['--then', 'dance']], [['--help']]])('refuses %j with its usage', async (args) => {
   expect(await run(args)).toMatchObject({
     exitCode: 2,
-    said: `Set-up does not know "${args.join(' ')}".\nUsage: node scripts/setup.mjs [--then demo|test|test:long|bench [ARGUMENTS]]\n`,
+    said: `Set-up does not know "${args.join(' ')}".\nUsage: node scripts/setup.mjs [--then demo|test|test:long [ARGUMENTS]]\n`,
   });
 });
 

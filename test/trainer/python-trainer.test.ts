@@ -8,7 +8,7 @@ import { InputError, Interrupted, StepError, WorldError } from '../../src/core/e
 import type { BaseModel } from '../../src/core/lm.ts';
 import type { TrainingSpec } from '../../src/core/trainer.ts';
 import { tryLock } from '../../src/system/lock.ts';
-import { microBatchOf } from '../../src/trainer/job.ts';
+import { autoPrecision, microBatchOf } from '../../src/trainer/job.ts';
 import { type PythonTrainerOptions, pythonTrainer } from '../../src/trainer/python-trainer.ts';
 
 const fakePython = fileURLToPath(new URL('./fake-python.mjs', import.meta.url));
@@ -41,6 +41,7 @@ describe('the identity', () => {
       torch: '2.15.0',
       platform: 'linux-x86_64',
       device: 'cpu',
+      autoPrecision: autoPrecision('cpu'),
       threads: 2,
       largestMicroBatch: 8,
       maxGradNorm: 1,
