@@ -16,8 +16,8 @@ from gguf import GGMLQuantizationType, GGUFValueType, dequantize, quant_shape_to
 
 from .errors import BadInput, CheckFailed
 
-# Each was imported with random weights, adapted, and compared with llama.cpp (KL below 6e-6); llama and gemma3
-# also as real models, SmolLM2-135M and Gemma 3 270M. Mistral's files call themselves llama.
+# Each was imported with random weights, adapted, and compared with llama.cpp (KL below 6e-6); llama and
+# gemma3 also as real models, SmolLM2-135M and Gemma 3 270M. Mistral's files call themselves llama.
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma3", "phi3")
 
 REMEDY = "Fetch or export the file again and compare its sha256 with the publisher's."

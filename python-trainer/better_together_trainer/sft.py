@@ -19,7 +19,7 @@ from peft import PeftModel, get_peft_model
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import nn
-from transformers import PreTrainedTokenizerFast, PrinterCallback, TrainerCallback, set_seed
+from transformers import PretrainedConfig, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from . import checkpoints
@@ -33,13 +33,12 @@ from .job import SftJob
 from .lifeline import Lifeline
 from .lora_gguf import match_targets
 from .model import TORCH_DEVICES, load_model, require_device
+from .packing import IGNORED, collate, pad
 from .prepare import SftInputs
 from .reference import write_log_probabilities
 from .resources import peak_memory_bytes
 from .rows import Row, rows_without_end
 from .versions import cpu_computes_bfloat16, package_versions
-
-IGNORED = -100  # the label of a token that is not learned
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,8 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
         model=model,
         args=training_arguments(job, micro_batch),
         train_dataset=as_dataset(run.inputs.rows),
-        data_collator=collate,
+        # A model that sees only a window of the past needs a mask of its own in every layer.
+        data_collator=pad if has_window(base.config) else collate,
         processing_class=placeholder_tokenizer(),
         callbacks=[Saving(run, micro_batch)],
     )
@@ -193,6 +193,10 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     assert reached is not None, f"no whole checkpoint after step {trained}"
     assert reached.step == trained, f"the newest checkpoint is of step {reached.step}, not {trained}"
     return reached
+
+
+def has_window(config: PretrainedConfig) -> bool:
+    return getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
 
 
 def training_arguments(job: SftJob, micro_batch: int) -> SFTConfig:
@@ -244,7 +248,7 @@ class RowTrainer(SFTTrainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, torch.Tensor], *args: Any, **options: Any
     ) -> Any:
-        self.tokens_of_step += int(inputs["attention_mask"].sum())
+        self.tokens_of_step += int(inputs.pop("row_tokens"))
         self.supervised_tokens_of_step += int((inputs["labels"] != IGNORED).sum())
         return super().compute_loss(model, inputs, *args, **options)
 
@@ -304,20 +308,6 @@ def as_dataset(rows: list[Row]) -> Dataset:
             "labels": [[IGNORED] * len(row.prompt_ids) + row.completion_ids for row in rows],
         }
     )
-
-
-def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    """Pads on the right. Which id pads is of no consequence: the mask hides it and no label asks for it."""
-    longest = max(len(row["input_ids"]) for row in batch)
-
-    def padded(lists: list[list[int]], filler: int) -> torch.Tensor:
-        return torch.tensor([ids + [filler] * (longest - len(ids)) for ids in lists])  # (B, T)
-
-    return {
-        "input_ids": padded([row["input_ids"] for row in batch], 0),
-        "labels": padded([row["labels"] for row in batch], IGNORED),
-        "attention_mask": padded([[1] * len(row["input_ids"]) for row in batch], 0),
-    }
 
 
 def placeholder_tokenizer() -> PreTrainedTokenizerFast:
