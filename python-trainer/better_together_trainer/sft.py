@@ -19,6 +19,7 @@ from peft import PeftModel, get_peft_model
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import nn
+from torch.nn.functional import cross_entropy
 from transformers import PretrainedConfig, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
@@ -246,11 +247,30 @@ class RowTrainer(SFTTrainer):
         self.started = time.monotonic()
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, torch.Tensor], *args: Any, **options: Any
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
+        """Cross-entropy of the learned tokens, with logits for nothing else.
+
+        TRL's fused head works in chunks of 256 tokens: with thirty learned tokens a step it took 40 % of
+        the time.
+        """
         self.tokens_of_step += int(inputs.pop("row_tokens"))
-        self.supervised_tokens_of_step += int((inputs["labels"] != IGNORED).sum())
-        return super().compute_loss(model, inputs, *args, **options)
+        targets = inputs.pop("labels")[:, 1:]  # (B, T-1): what follows each token
+        learned = int((targets != IGNORED).sum())
+        self.supervised_tokens_of_step += learned
+        places = (targets != IGNORED).any(dim=0).nonzero().flatten()  # (K,)
+        outputs = model(**inputs, use_cache=False, logits_to_keep=places)
+        logits = outputs.logits.float().flatten(0, 1)  # (B*K, V)
+        total = cross_entropy(logits, targets[:, places].flatten(), ignore_index=IGNORED, reduction="sum")
+        # Over the whole batch, which may come in several micro batches and on several devices.
+        loss = total / (learned if num_items_in_batch is None else num_items_in_batch)
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:  # of a step; the summary at the end has none

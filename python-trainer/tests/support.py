@@ -1,5 +1,6 @@
 """Jobs, rows, and trainer processes for the tests."""
 
+import contextlib
 import ctypes
 import json
 import multiprocessing
@@ -51,7 +52,8 @@ class TrainerProcess:
             time.sleep(0.005)
 
     def kill(self, number: signal.Signals) -> None:
-        os.kill(self.process.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            os.kill(self.process.pid, number)
 
     def wait(self) -> int:
         self.process.join(timeout=120)

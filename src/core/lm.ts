@@ -74,6 +74,8 @@ export interface TextRow {
   readonly prompt: Prompt;
   /** Texts in the borders of the answer's parts; null for the prompt alone. */
   readonly pieces: readonly string[] | null;
+  /** How many of the first pieces are given with the prompt, as forced text is: there is nothing in them to learn. */
+  readonly given?: number;
 }
 
 /** Token ids of the model. A completion ends with the end-of-turn token that serving stops on. */

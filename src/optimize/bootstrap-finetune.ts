@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Candidate, mapPredictors, type PredictorState } from '../core/candidate.ts';
-import { answerPieces, renderPrompt } from '../core/chat-format.ts';
+import { answerPieces, answerPlan, renderPrompt } from '../core/chat-format.ts';
 import { StepError } from '../core/errors.ts';
 import { contentId, type Fields } from '../core/json.ts';
 import type { TextRow } from '../core/lm.ts';
@@ -223,12 +223,16 @@ function balanced(lessons: readonly Lesson[], { structure }: OptimizerContext, r
   return placed.sort((a, b) => a.place - b.place).map(({ lesson }) => lesson);
 }
 
-/** The lesson in the prompt that will be served, whoever gave it. */
+/**
+ * The lesson in the prompt that will be served, whoever gave it. Text that decoding forces in front of the first value is given: learning it
+ * would take most of the first steps' gradient (and, through Adam's second moment, of the later steps' rate) for what is never decided.
+ */
 function textRow({ predictor, inputs, outputs }: Lesson, served: Candidate, { structure }: OptimizerContext): TextRow {
   // Lessons come from predictors of this program only.
   const signature: Signature = structure.predictors[predictor]!;
   const state: PredictorState = served.predictors[predictor]!;
-  return { prompt: renderPrompt(signature, state, inputs), pieces: answerPieces(signature, state, outputs) };
+  const given = answerPlan(signature, state)?.findIndex(({ type }) => type !== 'text') ?? 0;
+  return { prompt: renderPrompt(signature, state, inputs), pieces: answerPieces(signature, state, outputs), given };
 }
 
 async function thatFitTheContext(

@@ -70,10 +70,11 @@ function answered({ answer }: LmRequest, values: readonly string[]): LmResponse 
   return { failure: null, pieces, completionIds: [...pieces.join('')].map((char) => char.charCodeAt(0)), usage };
 }
 
-function asCharacters({ prompt, pieces }: TextRow) {
+function asCharacters({ prompt, pieces, given = 0 }: TextRow) {
   const text = [prompt.system, ...prompt.turns.flatMap(({ user, assistant }) => [user, assistant]), prompt.user].join(
     '\n',
   );
   const codes = (from: string) => [...from].map((char) => char.charCodeAt(0) % 256);
-  return { promptIds: codes(text), completionIds: pieces === null ? [] : codes(pieces.join('')) };
+  const [forced, learned] = [pieces?.slice(0, given) ?? [], pieces?.slice(given) ?? []];
+  return { promptIds: codes(text + forced.join('')), completionIds: codes(learned.join('')) };
 }

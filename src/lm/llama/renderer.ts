@@ -39,9 +39,9 @@ export function createRenderer(model: LlamaModel): Renderer {
     vocabulary,
     notices: chat.notices,
     prompt,
-    row: ({ prompt: shown, pieces }) => ({
-      promptIds: prompt(shown).ids,
-      completionIds: pieces ? [...pieces.flatMap(vocabulary.tokenize), vocabulary.endOfTurn] : [],
+    row: ({ prompt: shown, pieces, given = 0 }) => ({
+      promptIds: [...prompt(shown).ids, ...(pieces ?? []).slice(0, given).flatMap(vocabulary.tokenize)],
+      completionIds: pieces ? [...pieces.slice(given).flatMap(vocabulary.tokenize), vocabulary.endOfTurn] : [],
     }),
   };
 }
