@@ -4,7 +4,13 @@ import type { RunFlags } from './plan-run.ts';
 const teams = ['billing', 'delivery', 'returns', 'account', 'technical', 'repairs', 'sales', 'privacy'];
 
 /** Sized for minutes on two cores: fewer candidates and training steps than the defaults, and rows from the labels alone. */
-const demoSettings = ['p.numCandidatePrograms=2', 'p.maxLabeledDemos=8', 'w.rows=labelled', 'w.steps=50'];
+const demoSettings = [
+  'p.numCandidatePrograms=1',
+  'p.maxLabeledDemos=4',
+  'w.rows=labelled',
+  'w.steps=80',
+  'w.schedule=linear',
+];
 
 /** The demo is an ordinary run on the tickets that come with the package. */
 export function demoFlags(flags: RunFlags, dataFolder: string): RunFlags {

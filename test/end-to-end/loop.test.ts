@@ -35,7 +35,7 @@ const run = () => [
   '--set',
   'p.maxLabeledDemos=6',
   '--set',
-  'w.steps=10',
+  'w.steps=30',
   '--json',
   ...threads,
 ];
@@ -46,7 +46,7 @@ const withoutNetwork =
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'better-together-loop-'));
-  data = writeTickets(folder, { train: 8, val: 4, test: 4 });
+  data = writeTickets(folder, { train: 20, val: 10, test: 8 });
   if (withoutNetwork.length === 0) console.log('no network namespaces here: the run is not cut off from the network');
   whole = await betterTogether(run(), { cwd: folder, behind: withoutNetwork });
   document = documentOf(whole);
@@ -58,10 +58,10 @@ test('measures baseline, p, p -> w and p -> w -> p, and opens the sealed test fo
   expect(whole.exitCode).toBe(0);
   expect(document.status).toBe('done');
   expect(document.candidates.map(({ strategy, val }) => [strategy, val?.n])).toEqual([
-    ['', 32],
-    ['p', 32],
-    ['p -> w', 32],
-    ['p -> w -> p', 32],
+    ['', 30],
+    ['p', 30],
+    ['p -> w', 30],
+    ['p -> w -> p', 30],
   ]);
   const opened = document.candidates.filter(({ test }) => test !== null).map(({ strategy }) => strategy);
   expect(opened).toEqual([...new Set(['', document.chosen.strategy])]);
@@ -129,7 +129,7 @@ test('goes on after Ctrl-C and after being killed among calls, in training and w
   const elsewhere = mkdtempSync(join(folder, 'killed-'));
   const interrupted = await betterTogether(run(), { cwd: elsewhere, interruptAt: 'labelled demos' });
   expect(interrupted.exitCode).toBe(130);
-  for (const killAt of ['random demos', 'training: step 4', 'checking the adapter']) {
+  for (const killAt of ['random demos', 'training: step 9', 'checking the adapter']) {
     const killed = await betterTogether(run(), { cwd: elsewhere, killAt });
     expect(killed.exitCode).toBeUndefined();
   }

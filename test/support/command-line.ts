@@ -8,7 +8,8 @@ import type { RunSummary } from '../../src/core/summary.ts';
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const tickets = fileURLToPath(new URL('../../data/tickets.jsonl', import.meta.url));
 
-export const teams = ['billing', 'delivery', 'returns', 'account', 'technical', 'repairs', 'sales', 'privacy'];
+/** Three of the eight teams: few enough to be learned in a minute. */
+export const teams = ['billing', 'technical', 'privacy'];
 export const ticketSignature = `ticket -> team: ${teams.map((team) => `'${team}'`).join(' | ')}`;
 
 /** The document of `run --json`. */
@@ -56,7 +57,7 @@ export const documentOf = <T = RunDocument>({ stdout, stderr }: Started): T => {
   return JSON.parse(stdout) as T;
 };
 
-/** A small, balanced part of the tickets, in the shape of the whole. */
+/** A small, balanced part of the tickets of these teams. */
 export function writeTickets(
   folder: string,
   perTeam: { readonly train: number; readonly val: number; readonly test: number },
@@ -70,7 +71,7 @@ export function writeTickets(
       const { team, split } = JSON.parse(line) as { team: string; split: keyof typeof perTeam };
       const count = (taken.get(`${split} ${team}`) ?? 0) + 1;
       taken.set(`${split} ${team}`, count);
-      return count <= perTeam[split];
+      return teams.includes(team) && count <= perTeam[split];
     });
   const path = join(folder, 'tickets.jsonl');
   writeFileSync(path, `${lines.join('\n')}\n`);

@@ -44,7 +44,16 @@ async function makeEnvironment({ folder, lockFile, stamp }: Wanted, work: Work):
   rmSync(unfinished, { recursive: true, force: true });
   try {
     await runUv('venv', '--relocatable', '--no-project', '--python', python.program, unfinished);
-    await runUv('pip', 'install', '--python', programIn(unfinished, 'python'), '--compile-bytecode', '--require-hashes', '-r', lockFile);
+    await runUv(
+      'pip',
+      'install',
+      '--python',
+      programIn(unfinished, 'python'),
+      '--compile-bytecode',
+      '--require-hashes',
+      '-r',
+      lockFile,
+    );
     writeStamp(join(unfinished, '.setup-stamp'), stamp);
     rmSync(folder, { recursive: true, force: true });
     moveDurably(unfinished, folder);
