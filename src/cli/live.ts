@@ -41,9 +41,9 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
     const top = best ? ` · best ${percent(best.mean)} (${best.what})` : '';
     return `${current}${top} · ${calls.requested} calls done${left > 0 ? `, about ${left} to go` : ''}${timeLeft()}`;
   };
-  const refresh = () => {
+  const refresh = (isNews: boolean) => {
     if (draw) draw(pc.dim(status()));
-    else if (now() - lastPlainLine > plainLineEveryMs) {
+    else if (isNews || now() - lastPlainLine > plainLineEveryMs) {
       lastPlainLine = now();
       stream.write(`  ${status()}\n`);
     }
@@ -55,7 +55,9 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
       current = `training: step ${progress.step} of ${progress.steps}, loss ${progress.loss.toFixed(3)}, ${prettyMs(1000 * progress.secondsLeft, { compact: true })} left`;
     } else
       current = `${progress.what}: ${progress.done}/${progress.total}${progress.mean === null ? '' : `, ${percent(progress.mean)} so far`}`;
-    if (progress.type !== 'calls') refresh();
+    // Every ten steps of a training, and its first, are worth a line even where lines are rare.
+    const isNews = progress.type === 'training' && (progress.step === 1 || progress.step % 10 === 0);
+    if (progress.type !== 'calls') refresh(isNews);
   };
   return {
     show(event) {

@@ -129,7 +129,7 @@ test('goes on after Ctrl-C and after being killed among calls, in training and w
   const elsewhere = mkdtempSync(join(folder, 'killed-'));
   const interrupted = await betterTogether(run(), { cwd: elsewhere, interruptAt: 'labelled demos' });
   expect(interrupted.exitCode).toBe(130);
-  for (const killAt of ['random demos', 'training: step 9', 'checking the adapter']) {
+  for (const killAt of ['random demos', 'training: step 1', 'checking the adapter']) {
     const killed = await betterTogether(run(), { cwd: elsewhere, killAt });
     expect(killed.exitCode).toBeUndefined();
   }

@@ -91,6 +91,6 @@ function humanResult({ summary, structure }: Optimized<AnyProgram>, program: str
     `Saved: ${program}`,
     'Use it:',
     `  import { loadProgram } from 'better-together';`,
-    `  const { answer } = await loadProgram(${JSON.stringify(program)}).then(async (program) => ({ answer: await program({ ${input?.name ?? 'input'}: '…' }) }));`,
+    `  console.log(await (await loadProgram(${JSON.stringify(program)}))({ ${input?.name ?? 'input'}: '…' }));`,
   ].join('\n');
 }
