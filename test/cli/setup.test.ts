@@ -132,7 +132,7 @@ test('says nothing and starts nothing when everything is there', async () => {
 });
 
 test('leaves nothing of a download that broke midway, and the next start makes it whole', async () => {
-  const broken = start({ FAKE_BREAKS: '.venv-unfinished/bin/python --cequire-hashes' });
+  const broken = start({ FAKE_BREAKS: '.venv-unfinished/bin/python --compile-bytecode' });
   await expect(broken).rejects.toThrow(/could not be made.*exit code 2.*error: Request failed after 3 retries/s);
   await expect(broken).rejects.toBeInstanceOf(WorldError);
   expect(readdirSync(place.trainer)).toEqual(['requirements.lock']);

@@ -33,7 +33,7 @@ const run = () => [
   '--set',
   'p.numCandidatePrograms=1',
   '--set',
-  'p.maxLabeledDemos=6',
+  'p.maxLabeledDemos=3',
   '--set',
   'w.steps=30',
   '--json',
@@ -46,7 +46,7 @@ const withoutNetwork =
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'better-together-loop-'));
-  data = writeTickets(folder, { train: 20, val: 10, test: 8 });
+  data = writeTickets(folder, { train: 14, val: 8, test: 6 });
   if (withoutNetwork.length === 0) console.log('no network namespaces here: the run is not cut off from the network');
   whole = await betterTogether(run(), { cwd: folder, behind: withoutNetwork });
   document = documentOf(whole);
@@ -58,10 +58,10 @@ test('measures baseline, p, p -> w and p -> w -> p, and opens the sealed test fo
   expect(whole.exitCode).toBe(0);
   expect(document.status).toBe('done');
   expect(document.candidates.map(({ strategy, val }) => [strategy, val?.n])).toEqual([
-    ['', 30],
-    ['p', 30],
-    ['p -> w', 30],
-    ['p -> w -> p', 30],
+    ['', 24],
+    ['p', 24],
+    ['p -> w', 24],
+    ['p -> w -> p', 24],
   ]);
   const opened = document.candidates.filter(({ test }) => test !== null).map(({ strategy }) => strategy);
   expect(opened).toEqual([...new Set(['', document.chosen.strategy])]);
