@@ -21,6 +21,7 @@ from .events import Events, open_events
 from .files import sha256_of, write_json
 from .job import ImportJob, SftJob, read_job
 from .lifeline import Lifeline
+from .network import report_attempts
 
 EXIT_CRASHED = 1
 
@@ -64,6 +65,7 @@ def run_job(path: Path) -> int:
     """Carries out one job: events to the parent, files in its work folder, and an exit code."""
     os.umask(0o077)  # rows come from private data
     events = open_events()
+    report_attempts(events)
     lifeline = Lifeline(events)
     lifeline.watch()
     events.emit("start", pid=os.getpid())

@@ -1,6 +1,6 @@
 """Events to the parent: one JSON object a line, on descriptor 3 or in the file BETTER_TOGETHER_EVENTS.
 
-Types: start, ready, progress, heartbeat, checkpoint, warning, result, stopped, error.
+Types: start, ready, progress, heartbeat, checkpoint, warning, network, result, stopped, error.
 Standard output and standard error belong to the libraries, which print on both.
 """
 

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../core/errors.ts';
 import { dataFolder, defaultStorePath } from '../system/folders.ts';
+import { watchThisProcess } from '../system/network.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { predictCommand } from './commands/predict.ts';
 import { runPlanned } from './commands/run.ts';
@@ -213,6 +214,8 @@ function commandLine(signal: AbortSignal): Command {
   return cli;
 }
 
+// Before anything else runs: what this program tries to reach is part of a run's record.
+watchThisProcess();
 const { signal, wasTold } = operatorSignal();
 try {
   await commandLine(signal).parseAsync();

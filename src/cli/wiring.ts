@@ -8,6 +8,7 @@ import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
 import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
 import { memoryStore, sqliteStore } from '../store/sqlite-store.ts';
 import { modelsFolder, packageVersion } from '../system/folders.ts';
+import { onNetworkAttempt } from '../system/network.ts';
 import { pythonTrainer } from '../trainer/python-trainer.ts';
 
 // The composition root: here, and in index.ts, every name is known.
@@ -28,6 +29,7 @@ export const defaults: Defaults = {
   concurrency,
   openStore: (path) => (path === undefined ? memoryStore() : sqliteStore(path)),
   trainer: () => pythonTrainer(),
+  onNetworkAttempt,
   optimizers: () => ({ p: bootstrapFewShotWithRandomSearch(), w: bootstrapFinetune() }),
 };
 

@@ -65,6 +65,10 @@ export interface Store {
   starts(run: string): readonly Start[];
   addStart(run: string): number;
   endStart(run: string, number: number, endedBy: string): void;
+  /** Puts on record that a start tried to reach another machine. */
+  addNetworkAttempt(run: string, start: number, to: string): void;
+  /** How often all starts of a run did. */
+  networkAttempts(run: string): number;
   /** What a finished run ended with; its presence is what makes it finished. */
   summary(run: string): Json | undefined;
   addSummary(run: string, summary: Json): void;

@@ -78,6 +78,7 @@ export interface Defaults {
   readonly concurrency: number;
   openStore(path: string | undefined): Store;
   trainer(): Trainer;
+  onNetworkAttempt(listener: (to: string) => void): () => void;
   optimizers(): { readonly p: Optimizer; readonly w: Optimizer };
 }
 
@@ -126,6 +127,7 @@ function start<P extends AnyProgram>(
     concurrency: options.numThreads ?? defaults.concurrency,
     signal: options.signal ?? new AbortController().signal,
     show: events.push,
+    onNetworkAttempt: defaults.onNetworkAttempt,
   };
   const finished = execute(experiment, ports).then((summary) => optimizedProgram(student, summary, experiment, store));
   const closed = finished.finally(() => {

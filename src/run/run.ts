@@ -28,6 +28,7 @@ export async function execute(experiment: Experiment, ports: RunPorts): Promise<
   const letGo = store.holdRun(id);
   try {
     const start = store.addStart(id);
+    const unwatch = ports.onNetworkAttempt((to) => store.addNetworkAttempt(id, start, to));
     try {
       const world = openWorld(experiment, ports, id, start);
       const results = await applyStrategy(world);
@@ -39,6 +40,8 @@ export async function execute(experiment: Experiment, ports: RunPorts): Promise<
     } catch (error) {
       store.endStart(id, start, error instanceof BetterTogetherError ? error.code : 'crashed');
       throw error;
+    } finally {
+      unwatch();
     }
   } finally {
     letGo();

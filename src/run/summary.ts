@@ -48,6 +48,7 @@ export async function summarize(
       completion: totals.completionTokens,
     },
     seconds: starts.reduce((sum, start) => sum + start.seconds, 0),
+    networkAttempts: store.networkAttempts(id),
     reproducible: engines.every(({ reproducible }) => reproducible === 'bytes') ? 'bytes' : 'replay',
     starts,
     notices: store.events(id).flatMap((event) => (event.type === 'notice' ? [event.notice] : [])),

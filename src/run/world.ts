@@ -16,6 +16,8 @@ export interface RunPorts {
   readonly concurrency: number;
   readonly signal: AbortSignal;
   show(event: LiveEvent): void;
+  /** Calls back at every attempt to reach another machine, until the returned function is called. */
+  onNetworkAttempt(listener: (to: string) => void): () => void;
 }
 
 /** An open run: the experiment, its memory and its record. */

@@ -58,6 +58,14 @@ export function journal(query: Queries) {
       const values = { run, number, at: now(), endedBy };
       query.insert('INSERT INTO start_end (run, number, at, ended_by) VALUES (@run, @number, @at, @endedBy)', values);
     },
+    addNetworkAttempt(run, start, to) {
+      const values = { run, start, at: now(), to };
+      query.insert('INSERT INTO network_attempt (run, start, at, target) VALUES (@run, @start, @at, @to)', values);
+    },
+    // `!`: an aggregate has one row.
+    networkAttempts: (run) =>
+      query.rows<{ count: number }>('SELECT count(*) AS count FROM network_attempt WHERE run = @run', { run })[0]!
+        .count,
   } satisfies Partial<Store>;
 }
 

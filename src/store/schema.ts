@@ -15,6 +15,9 @@ const tables = `
     PRIMARY KEY (run, number)
   ) STRICT;
 
+  CREATE TABLE network_attempt (run TEXT NOT NULL, start INTEGER NOT NULL, at INTEGER NOT NULL, target TEXT NOT NULL) STRICT;
+  CREATE INDEX network_attempt_run ON network_attempt (run);
+
   CREATE TABLE event (
     run TEXT NOT NULL, position INTEGER NOT NULL, start INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL,
     PRIMARY KEY (run, position)
@@ -30,7 +33,17 @@ const tables = `
   CREATE TABLE training (key TEXT PRIMARY KEY, at INTEGER NOT NULL, spec TEXT NOT NULL, training TEXT NOT NULL) STRICT;
 `;
 
-const insertOnly = ['run', 'layout', 'summary', 'start', 'start_end', 'event', 'call', 'training'].flatMap((table) =>
+const insertOnly = [
+  'run',
+  'layout',
+  'summary',
+  'start',
+  'start_end',
+  'network_attempt',
+  'event',
+  'call',
+  'training',
+].flatMap((table) =>
   ['UPDATE', 'DELETE'].map(
     (change) => `
       CREATE TRIGGER ${table}_no_${change.toLowerCase()} BEFORE ${change} ON ${table}

@@ -14,6 +14,7 @@ const TrainerEvent = z.discriminatedUnion('type', [
   }),
   z.object({ ...version, type: z.literal('heartbeat'), phase: z.string() }),
   z.object({ ...version, type: z.literal('warning'), message: z.string() }),
+  z.object({ ...version, type: z.literal('network'), to: z.string() }),
   z.object({ ...version, type: z.literal('error'), code: z.string(), message: z.string(), hint: z.string() }),
   z.object({ ...version, type: z.enum(['start', 'ready', 'checkpoint', 'result', 'stopped']) }),
 ]);

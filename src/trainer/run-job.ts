@@ -3,6 +3,7 @@ import { Interrupted, StepError, WorldError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import type { TrainOptions } from '../core/trainer.ts';
 import { kept, privateFolder, tailOfFile, writePrivately } from '../system/files.ts';
+import { reportNetworkAttempt } from '../system/network.ts';
 import { type Command, type ProcessEnd, startWorker, type Worker } from '../system/process.ts';
 import { parseEvent, type TrainerEvent } from './event.ts';
 
@@ -64,6 +65,7 @@ async function listen(worker: Worker, { silenceMs = 120_000, onProgress, onPhase
     const event = parseEvent(line);
     if (!event) giveUp('trainer-protocol', `The trainer wrote a line that is not an event: ${line.slice(0, 200)}`);
     else if (event.type === 'error') error = event;
+    else if (event.type === 'network') reportNetworkAttempt(event.to);
     else if (event.type === 'warning') onPhase?.(event.message);
     else if (event.type === 'progress') {
       const { step, steps, loss, secondsLeft } = event;

@@ -111,6 +111,13 @@ export function storeContract(name: string, open: () => Store): void {
       });
     });
 
+    test('attempts to reach another machine are counted over all starts of a run', () => {
+      store.addNetworkAttempt('a', 1, 'example.org');
+      store.addNetworkAttempt('a', 2, 'example.org');
+      store.addNetworkAttempt('b', 1, '192.0.2.1');
+      expect(['a', 'b', 'c'].map((run) => store.networkAttempts(run))).toEqual([2, 1, 0]);
+    });
+
     describe('starts', () => {
       test('are numbered from 1 in each run', () => {
         expect([store.addStart('a'), store.addStart('a'), store.addStart('b')]).toEqual([1, 2, 1]);

@@ -46,6 +46,13 @@ const optimizers = () => ({
   w: bootstrapFinetune() as Optimizer,
 });
 
+/** Who listens for attempts to reach another machine. */
+const networkListeners = new Set<(to: string) => void>();
+const onNetworkAttempt = (listener: (to: string) => void) => {
+  networkListeners.add(listener);
+  return () => void networkListeners.delete(listener);
+};
+
 function start(
   model: ScriptedModel,
   options: Partial<CompileOptions<string>> & {
@@ -58,6 +65,7 @@ function start(
     concurrency: 4,
     openStore: () => store,
     trainer: () => scriptedTrainer(),
+    onNetworkAttempt,
     optimizers,
   });
   const { metric = exactMatch(), optimizers: chosen, ...rest } = options;
@@ -97,6 +105,18 @@ describe('p -> w -> p', () => {
     expect(best.flagCompilationErrorOccurred).toBe(false);
   });
 
+  test('counts attempts to reach another machine while it runs, and only then', async () => {
+    const before = await start(learner());
+    expect(before.summary.networkAttempts).toBe(0);
+    const run = start(learner(), { seed: 1 });
+    for await (const event of run) {
+      if (event.type !== 'step-start') continue;
+      for (const listener of networkListeners) listener('models.example');
+    }
+    expect((await run).summary.networkAttempts).toBe(3);
+    expect(networkListeners.size).toBe(0);
+  });
+
   test('returns a program that answers with the chosen prompt and weights', async () => {
     const model = learner();
     const best = await start(model);
@@ -115,6 +135,7 @@ describe('p -> w -> p', () => {
       concurrency: 4,
       openStore: () => store,
       trainer: () => scriptedTrainer(),
+      onNetworkAttempt,
       optimizers,
     });
     await together({ metric: exactMatch() }).compile(before, { ...data, store });

@@ -75,7 +75,6 @@ export function runJson(summary: RunSummary, program: string) {
     status: 'done',
     candidates,
     chosen: { strategy: summary.chosen.strategy, program },
-    networkAttempts: 0,
   };
 }
 

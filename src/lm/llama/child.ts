@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { onNetworkAttempt, watchThisProcess } from '../../system/network.ts';
 import { toCrossing } from './crossing-error.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogLines } from './log-lines.ts';
@@ -50,6 +51,8 @@ async function work(id: number, task: Work): Promise<void> {
   }
 }
 
+watchThisProcess();
+onNetworkAttempt((to) => tell({ type: 'network', to }));
 process.on('message', (message: ToHost) => {
   if (message.type === 'open') void open(message.order);
   else if (message.type === 'work') void work(message.id, message.work);

@@ -6,6 +6,7 @@ import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { offlineEnvironment } from '../../system/environment.ts';
 import { type Ending, type HostProcess, startHostProcess } from '../../system/host-process.ts';
+import { reportNetworkAttempt } from '../../system/network.ts';
 import { fromCrossing } from './crossing-error.ts';
 import { deferred } from './deferred.ts';
 import { type FromHost, isFromHost, type OpenOrder, type ToHost, type Work, type WorkResult } from './protocol.ts';
@@ -74,6 +75,7 @@ export async function openHostLink({ entry, order, patienceMs, isBusy, events }:
     else if (message.type === 'started') events.onStarted(message.id);
     else if (message.type === 'done') events.onDone(message.id, message.result);
     else if (message.type === 'failed') events.onFailed(message.id, fromCrossing(message.error));
+    else if (message.type === 'network') reportNetworkAttempt(message.to);
     else if (message.type === 'broken') life.broken = message.message;
   }
 

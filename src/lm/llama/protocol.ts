@@ -61,6 +61,8 @@ export type FromHost =
   | { readonly type: 'started'; readonly id: number }
   | { readonly type: 'done'; readonly id: number; readonly result: WorkResult }
   | { readonly type: 'failed'; readonly id: number; readonly error: CrossingError }
+  /** It tried to reach another machine, which it never should. */
+  | { readonly type: 'network'; readonly to: string }
   /** The host cannot go on and ends itself. */
   | { readonly type: 'broken'; readonly message: string };
 
@@ -71,6 +73,7 @@ const types: ReadonlySet<unknown> = new Set([
   'started',
   'done',
   'failed',
+  'network',
   'broken',
 ] satisfies FromHost['type'][]);
 
