@@ -35,7 +35,7 @@ const run = () => [
   '--set',
   'p.maxLabeledDemos=3',
   '--set',
-  'w.steps=30',
+  'w.steps=20',
   '--json',
   ...threads,
 ];
@@ -66,6 +66,7 @@ test('measures baseline, p, p -> w and p -> w -> p, and opens the sealed test fo
   const opened = document.candidates.filter(({ test }) => test !== null).map(({ strategy }) => strategy);
   expect(opened).toEqual([...new Set(['', document.chosen.strategy])]);
   expect(document.flagCompilationErrorOccurred).toBe(false);
+  expect(document.networkAttempts).toBe(0);
 });
 
 test('decodes every answer under the grammar, so that none fails to parse', () => {

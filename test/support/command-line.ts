@@ -16,7 +16,6 @@ export const ticketSignature = `ticket -> team: ${teams.map((team) => `'${team}'
 export type RunDocument = Omit<RunSummary, 'chosen'> & {
   status: string;
   chosen: { strategy: string; program: string };
-  networkAttempts: number;
 };
 
 export interface Started {
