@@ -253,8 +253,11 @@ describe('adapters', () => {
     const pids = (await Promise.all(adapters.map((adapter) => ask(lm, 'hello', adapter)))).map(
       (answer) => pieces(answer)[1],
     );
+    // Which twenty came first is open: each adapter's content is checked before its call is queued, and files are read in any order.
+    const [first] = pids;
+    const withFirst = pids.filter((pid) => pid === first).length;
     expect(new Set(pids).size).toBe(2);
-    expect(new Set(pids.slice(0, 20)).size).toBe(1);
+    expect([withFirst, pids.length - withFirst].sort((a, b) => b - a)).toEqual([20, 5]);
   });
 
   test('are refused when their content is not what their id says', async () => {
