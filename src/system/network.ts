@@ -1,5 +1,5 @@
 import { Socket as UdpSocket } from 'node:dgram';
-import { type NetConnectOpts, Socket } from 'node:net';
+import { isIPv4, type NetConnectOpts, Socket } from 'node:net';
 
 /** Told of every attempt to reach another machine: its address or name, as far as it is known. */
 export type NetworkListener = (to: string) => void;
@@ -60,5 +60,6 @@ function isBound(socket: UdpSocket): boolean {
   }
 }
 
+/** Loopback by its numbers; a name that only begins like them leads elsewhere. */
 const isThisMachine = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || host === '0.0.0.0' || host.startsWith('127.');
+  host === 'localhost' || host === '::1' || host === '0.0.0.0' || (isIPv4(host) && host.startsWith('127.'));

@@ -1,5 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { get as getHttp } from 'node:http';
+import { get as getHttps } from 'node:https';
 import { type AddressInfo, connect, createServer, type NetConnectOpts } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { onNetworkAttempt, watchThisProcess } from '../../src/system/network.ts';
@@ -26,13 +28,18 @@ const attempt = (where: NetConnectOpts) =>
 test('hears of a connection to another machine, by address or by name', () => {
   attempt({ host: elsewhere, port: 9 });
   attempt({ host: 'models.example', port: 9 });
-  expect(heard).toEqual([elsewhere, 'models.example']);
+  attempt({ host: '127.models.example', port: 9 });
+  expect(heard).toEqual([elsewhere, 'models.example', '127.models.example']);
 });
 
 test('hears of what http, https and fetch try', async () => {
+  for (const get of [getHttp, getHttps])
+    get({ host: elsewhere, path: '/a' })
+      .on('error', () => {})
+      .destroy();
   for (const url of [`http://${elsewhere}/`, `https://${elsewhere}/`])
     await expect(fetch(url, { signal: AbortSignal.timeout(200) })).rejects.toThrow();
-  expect(heard).toEqual([elsewhere, elsewhere]);
+  expect(heard).toEqual([elsewhere, elsewhere, elsewhere, elsewhere]);
 });
 
 test('hears of a datagram', async () => {
