@@ -1,5 +1,6 @@
 import { type Candidate, mapPredictors, type PredictorState } from './candidate.ts';
 import { formatMistakes } from './chat-format.ts';
+import { choiceMistakes } from './choice.ts';
 import { InputError } from './errors.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Fields } from './json.ts';
@@ -70,12 +71,18 @@ export function program<const P extends Predictors, I, O>(spec: {
     { instructions, demos: [], chatFormat: 'json', choice: 'greedy', decoding: 'constrained', ...options, model: null },
   ]);
   const mistakes = drafts.flatMap(([name, draft]) =>
-    formatMistakes(predictors[name]!, draft).map((mistake) => `The predictor "${name}": ${mistake}`),
+    draftMistakes(predictors[name]!, draft).map((mistake) => `The predictor "${name}": ${mistake}`),
   );
-  if (mistakes.length > 0) throw new InputError('chat-format', mistakes, 'Choose another chatFormat or decoding.');
+  if (mistakes.length > 0)
+    throw new InputError('chat-format', mistakes, 'Choose another chatFormat, decoding or choice.');
   // `as`: from here on the fields' types are erased; the interface that is returned keeps them for the user.
   const structure = { predictors, run } as unknown as Structure;
   return callable({ structure, drafts: Object.fromEntries(drafts), models: new Map(), adapters: new Map() });
+}
+
+function draftMistakes(signature: Signature, draft: Draft): string[] {
+  const mistakes = formatMistakes(signature, draft);
+  return mistakes.length > 0 ? mistakes : choiceMistakes(signature, draft);
 }
 
 type Parts = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;

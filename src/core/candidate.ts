@@ -11,8 +11,16 @@ export interface Demo {
 /** How a call is laid out as chat messages; see core/chat-format. */
 export type ChatFormatName = 'json' | 'value' | 'lines' | 'markers';
 
-/** How a value is taken from a closed set of labels: `greedy` takes the most probable token at each fork of the labels' tokens. */
-export type ChoiceRule = 'greedy';
+/**
+ * How a value is taken from a closed set of labels. `greedy` takes the most probable token at each fork of the labels' tokens;
+ * `most-probable` the most probable whole label; a calibration the same after the labels' own bias is taken off.
+ */
+export type ChoiceRule = 'greedy' | 'most-probable' | Calibration;
+
+/** How probable each label is whatever the input, by output field and in the order of its labels: small models lean to some of them. */
+export interface Calibration {
+  readonly priors: { readonly [output: string]: readonly number[] };
+}
 
 /** `constrained` decodes under a grammar made from the signature, so that no output can fail to parse; `free` does not. */
 export type Decoding = 'constrained' | 'free';

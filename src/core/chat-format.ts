@@ -62,6 +62,15 @@ export function answerPlan(
     .map((item) => (typeof item === 'string' ? { type: 'text', text: item } : item.part));
 }
 
+/** Which output stands in each part of the plan; null where forced text does. */
+export const planFields = (
+  signature: SignatureFields,
+  state: Pick<PredictorState, 'chatFormat'>,
+): readonly (string | null)[] =>
+  formats[state.chatFormat]
+    .template(signature.outputFields)
+    .map((item) => (typeof item === 'string' ? null : item.field));
+
 /** A known answer in the pieces in which this predictor would decode it. */
 export function answerPieces(
   signature: SignatureFields,

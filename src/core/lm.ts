@@ -1,4 +1,4 @@
-import type { ChoiceRule, ModelRef } from './candidate.ts';
+import type { ModelRef } from './candidate.ts';
 import type { Failure } from './failure.ts';
 import type { Notice } from './notice.ts';
 
@@ -33,21 +33,35 @@ export type ValueEnd =
 export type AnswerPlan = readonly AnswerPart[] | null;
 
 export interface Sampling {
-  /** 0 is greedy. */
+  /** 0 is greedy: of what follows only `repetitionPenalty` and `maxTokens` matter then. */
   readonly temperature: number;
+  /** Only so many of the most probable tokens; 0: all. */
+  readonly topK: number;
+  /** Only the most probable tokens that together have this share; 1: all. */
   readonly topP: number;
+  /** Only tokens at least this times as probable as the most probable one; 0: all. */
+  readonly minP: number;
+  /** Makes tokens among the last 64, those of the prompt included, so much less likely in sampled values; 1: off. */
+  readonly repetitionPenalty: number;
   /** Completion tokens at most; one more is a `length` failure. */
   readonly maxTokens: number;
   /** Only matters above temperature 0, and is then part of the call's identity. */
   readonly seed: number;
 }
 
+/**
+ * How an option of a `choice` is taken. `greedy`: the most probable token at each fork of the options' tokens. `most-probable`: the option
+ * whose tokens together are the most probable. Priors, as natural logarithms for each option of each part (null for other parts): the
+ * same after these are taken off.
+ */
+export type RequestChoice = 'greedy' | 'most-probable' | { readonly logPriors: readonly (readonly number[] | null)[] };
+
 /** One call of a model, complete: equal requests to equal engines have equal answers. */
 export interface LmRequest {
   readonly model: ModelRef;
   readonly prompt: Prompt;
   readonly answer: AnswerPlan;
-  readonly choice: ChoiceRule;
+  readonly choice: RequestChoice;
   readonly sampling: Sampling;
 }
 
@@ -58,9 +72,24 @@ export interface TokenUsage {
   readonly completion: number;
 }
 
-/** `pieces` are the answer's texts, one for each part of the plan (one piece when decoded freely). */
+/** How sure the model was of the option taken, from 0 to 1: its share among the options under the rule that took it. */
+export interface ChoiceOutcome {
+  readonly confidence: number;
+  /** Of every option, in their order; null where the rule follows one token path and sees no other to its end. */
+  readonly probabilities: readonly number[] | null;
+}
+
+/** What staying inside the plan cost: the forks among options, and at how many of them the model's own first choice was none of these. */
+export interface ConstraintCost {
+  readonly forks: number;
+  readonly overruled: number;
+}
+
+/** `pieces` are the answer's texts, one for each part of the plan (one piece when decoded freely); `choices` has null for other parts. */
 export interface LmAnswer {
   readonly pieces: readonly string[];
+  readonly choices: readonly (ChoiceOutcome | null)[];
+  readonly constraint: ConstraintCost;
   readonly completionIds: readonly number[];
   readonly usage: TokenUsage;
 }

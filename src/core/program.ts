@@ -1,6 +1,7 @@
 import type { Candidate } from './candidate.ts';
 import { predictorState } from './candidate.ts';
 import { answerPlan, parseAnswer, renderPrompt } from './chat-format.ts';
+import { choicesByField, requestChoice } from './choice.ts';
 import { ExampleFailure, type Failure } from './failure.ts';
 import type { Fields } from './json.ts';
 import type { LmRequest, LmResponse, Sampling } from './lm.ts';
@@ -22,16 +23,19 @@ export interface Structure {
   run(inputs: Fields, call: (name: string, inputs: Fields) => Promise<Fields>): Promise<Fields>;
 }
 
-/** How often and how freely the model may try: attempt 0 is what the finished program does. */
-export interface Attempt {
-  readonly temperature: number;
-  readonly seed: number;
-}
+/** How freely the model may try: what is left out is as in the first attempt, which is what the finished program does. */
+export type Attempt = Partial<Sampling>;
 
-export const firstAttempt: Attempt = { temperature: 0, seed: 0 };
-
-/** Completion tokens for one call; small models that chat on hit this. */
-export const defaultMaxTokens = 512;
+// Small models that chat on hit 512.
+export const firstAttempt: Sampling = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  maxTokens: 512,
+  seed: 0,
+};
 
 export interface RunResult {
   readonly outputs: Fields | null;
@@ -70,7 +74,8 @@ export async function runProgram(args: {
     const request = requestFor(structure, candidate, predictor, given, attempt);
     const index = calls.push(null) - 1;
     const response = await answered(request);
-    const made: Call = { predictor, inputs: given, outputs: null, request, response, failure: null };
+    const choices = choicesByField(structure.predictors[predictor]!, predictorState(candidate, predictor), response);
+    const made: Call = { predictor, inputs: given, outputs: null, choices, request, response, failure: null };
     calls[index] = made;
     try {
       if (response.failure) throw new ExampleFailure(response.failure);
@@ -118,12 +123,11 @@ export function requestFor(
   const state = predictorState(candidate, predictor);
   // `as`: the fields of a signature are JSON.
   const given = signature.inputs.parse(inputs) as Fields;
-  const sampling: Sampling = { ...attempt, topP: 1, maxTokens: defaultMaxTokens };
   return {
     model: state.model,
     prompt: renderPrompt(signature, state, given),
     answer: answerPlan(signature, state),
-    choice: state.choice,
-    sampling,
+    choice: requestChoice(signature, state),
+    sampling: { ...firstAttempt, ...attempt },
   };
 }

@@ -26,7 +26,10 @@ const state = z.object({
   instructions: z.string(),
   demos: z.array(z.object({ inputs: fields, outputs: fields, source: z.string() })),
   chatFormat: z.enum(['json', 'value', 'lines', 'markers']),
-  choice: z.enum(['greedy']),
+  choice: z.union([
+    z.enum(['greedy', 'most-probable']),
+    z.strictObject({ priors: z.record(z.string(), z.array(z.number().positive())) }),
+  ]),
   decoding: z.enum(['constrained', 'free']),
   model: modelRef,
 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WorldError } from '../../src/core/errors.ts';
 import type { RunEvent } from '../../src/core/event.ts';
 import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
+import { firstAttempt } from '../../src/core/program.ts';
 import type { Store, StoredTraining } from '../../src/core/store.ts';
 
 /** What every store promises. `open` makes an empty one. */
@@ -230,10 +231,12 @@ const request: LmRequest = {
   prompt: { system: 'Route it.', turns: [{ user: 'Lost parcel', assistant: 'delivery' }], user: 'Überweisung 🙂' },
   answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
   choice: 'greedy',
-  sampling: { temperature: 0, topP: 1, maxTokens: 8, seed: 0 },
+  sampling: { ...firstAttempt, maxTokens: 8 },
 };
 const answered: LmResponse = {
   failure: null,
+  choices: [{ confidence: 0.75, probabilities: [0.75, 0.25] }],
+  constraint: { forks: 1, overruled: 0 },
   pieces: ['bill\u2028ing "\0"'],
   completionIds: [4, 2],
   usage: { prompt: 100, cachedPrompt: 80, completion: 2 },

@@ -57,7 +57,7 @@ test('a call is greedy, and asks for JSON under a grammar', async () => {
         { type: 'text', text: '"}' },
       ],
       choice: 'greedy',
-      sampling: { temperature: 0, seed: 0, topP: 1, maxTokens: 512 },
+      sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, maxTokens: 512, seed: 0 },
     },
   ]);
 });
@@ -209,7 +209,7 @@ test('predictors that cannot be laid out are refused before anything is asked, a
         'The predictor "two": The chat format "value" is for one output; this signature has 2. Use "json" or "lines".',
         'The predictor "open": The output "scores": an object without named properties cannot be decoded under a grammar; name them, or use decoding "free"',
       ],
-      'Choose another chatFormat or decoding.',
+      'Choose another chatFormat, decoding or choice.',
     ),
   );
 });

@@ -5,6 +5,7 @@ import type { Fields } from '../../src/core/json.ts';
 import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
 import { type AnswerCall, firstAttempt, requestFor, runProgram, type Structure } from '../../src/core/program.ts';
 import { signature } from '../../src/core/signature.ts';
+import { answered } from '../support/responses.ts';
 
 const routing = signature("ticket -> team: 'billing' | 'delivery'", 'Route it.');
 const model = { base: 'b', adapter: null };
@@ -15,10 +16,10 @@ const single: Structure = {
 const candidateOf = (structure: Structure): Candidate =>
   initialCandidate({ ...structure.predictors }, { chatFormat: 'value', decoding: 'constrained', model });
 
-const usage = { prompt: 1, cachedPrompt: 0, completion: 1 };
 const saying =
   (text: string): AnswerCall =>
-  async () => ({ failure: null, pieces: [text], completionIds: [], usage });
+  async () =>
+    answered([text]);
 
 const run = (structure: Structure, answer: AnswerCall, inputs: Fields = { ticket: 'Paid twice.' }) =>
   runProgram({
@@ -35,7 +36,7 @@ const request: LmRequest = {
   prompt: { system: 'Route it.\nAnswer with one of billing, delivery only.', turns: [], user: 'Paid twice.' },
   answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
   choice: 'greedy',
-  sampling: { temperature: 0, seed: 0, topP: 1, maxTokens: 512 },
+  sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, maxTokens: 512, seed: 0 },
 };
 const inputs = { ticket: 'Paid twice.' };
 
@@ -45,14 +46,16 @@ test('a call asks what the candidate says, greedily', () => {
 
 test('another attempt differs in its sampling only', () => {
   const another = requestFor(single, candidateOf(single), 'route', inputs, { temperature: 0.7, seed: 3 });
-  expect(another).toEqual({ ...request, sampling: { temperature: 0.7, seed: 3, topP: 1, maxTokens: 512 } });
+  expect(another).toEqual({ ...request, sampling: { ...request.sampling, temperature: 0.7, seed: 3 } });
 });
 
 test('a run has its outputs and the calls that led to them', async () => {
-  const response: LmResponse = { failure: null, pieces: ['billing'], completionIds: [], usage };
+  const response: LmResponse = answered(['billing']);
   expect(await run(single, async () => response)).toEqual({
     outputs: { team: 'billing' },
-    trace: [{ predictor: 'route', inputs, outputs: { team: 'billing' }, request, response, failure: null }],
+    trace: [
+      { predictor: 'route', inputs, outputs: { team: 'billing' }, choices: {}, request, response, failure: null },
+    ],
     failure: null,
     thrown: null,
   });
@@ -66,7 +69,7 @@ test('an answer that cannot be read is a parse failure, of the call and of the r
 
 test("a model's failure keeps its kind", async () => {
   const failure = { kind: 'length', message: 'more than 512 tokens' } as const;
-  const result = await run(single, async () => ({ failure, usage }));
+  const result = await run(single, async () => ({ failure, usage: { prompt: 1, cachedPrompt: 0, completion: 512 } }));
   expect(result).toMatchObject({ outputs: null, failure, thrown: null, trace: [{ outputs: null, failure }] });
 });
 
@@ -111,13 +114,13 @@ test('calls are in the order in which they were made, whichever was answered fir
       return {};
     },
   };
-  const answered: string[] = [];
+  const order: string[] = [];
   const { trace } = await run(parallel, async ({ prompt }) => {
     if (prompt.user === 'slow') await new Promise((resolve) => setImmediate(resolve));
-    answered.push(prompt.user);
-    return { failure: null, pieces: ['billing'], completionIds: [], usage };
+    order.push(prompt.user);
+    return answered(['billing']);
   });
-  expect(answered).toEqual(['quick', 'slow']);
+  expect(order).toEqual(['quick', 'slow']);
   expect(trace.map((call) => call.inputs.ticket)).toEqual(['slow', 'quick']);
 });
 

@@ -9,6 +9,7 @@ import type { Evaluation, Metric } from '../../src/core/metric.ts';
 import { firstAttempt, type Structure } from '../../src/core/program.ts';
 import { signature } from '../../src/core/signature.ts';
 import { type EvaluationRequest, evaluateCandidate } from '../../src/evaluate/evaluate.ts';
+import { answered } from '../support/responses.ts';
 
 const doubling = signature('number -> double: int', 'Double it.');
 const structure: Structure = { predictors: { solve: doubling }, run: (inputs, call) => call('solve', inputs) };
@@ -21,7 +22,7 @@ const numbers = (count: number): Example[] =>
   Array.from({ length: count }, (_, n) => example({ number: String(n) }, { double: 2 * n }));
 
 const usage = { prompt: 1, cachedPrompt: 0, completion: 1 };
-const says = (text: string): LmResponse => ({ failure: null, pieces: [text], completionIds: [], usage });
+const says = (text: string): LmResponse => answered([text]);
 const doubled = async ({ prompt }: LmRequest): Promise<LmResponse> => says(String(2 * Number(prompt.user)));
 
 const evaluateWith = (change: Partial<EvaluationRequest>): Promise<Evaluation> =>

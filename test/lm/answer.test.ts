@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AnswerPart, AnswerPlan, LmResponse, Sampling } from '../../src/core/lm.ts';
-import { answer, compilePlan, pick, type Step, type Vocabulary } from '../../src/lm/llama/answer.ts';
+import type { AnswerPart, AnswerPlan, LmResponse, RequestChoice, Sampling } from '../../src/core/lm.ts';
+import { firstAttempt } from '../../src/core/program.ts';
+import { answer } from '../../src/lm/llama/answer.ts';
+import { pick } from '../../src/lm/llama/choose.ts';
+import { compilePlan, type Vocabulary } from '../../src/lm/llama/compiled-plan.ts';
+import type { Step } from '../../src/lm/llama/steps.ts';
 
 /** A vocabulary in which each character is a token. */
 const characters: Vocabulary = {
@@ -11,7 +15,7 @@ const characters: Vocabulary = {
   endOfTurn: 0,
 };
 
-const greedy: Sampling = { temperature: 0, topP: 1, maxTokens: 100, seed: 0 };
+const greedy: Sampling = { ...firstAttempt, maxTokens: 100 };
 const text = (written: string): AnswerPart => ({ type: 'text', text: written });
 const choice = (...options: string[]): AnswerPart => ({ type: 'choice', options });
 const stringBody: AnswerPart = { type: 'value', grammar: 'root ::= any', end: { kind: 'json-string' } };
@@ -29,8 +33,9 @@ interface Setting {
 /** Decodes with a model that wants to write `leaning`, and tells what each pass evaluated. */
 function decode({ plan, prompt = 'Q', cached = 0, sampling = {}, capacity = 1000, leaning }: Setting) {
   const steps = answer({
-    plan: compilePlan(plan, characters),
+    plan: compilePlan(plan, 'greedy', characters),
     promptIds: characters.tokenize(prompt),
+    sharedIds: cached,
     cachedIds: cached,
     sampling: { ...greedy, ...sampling },
     capacity,
@@ -41,7 +46,9 @@ function decode({ plan, prompt = 'Q', cached = 0, sampling = {}, capacity = 1000
   let cache = prompt.slice(0, cached);
   for (let next = steps.next(); ; ) {
     if (next.done) return { response: next.value, passes };
-    const evaluated = characters.textOf(next.value.tokens, []);
+    const { keep, tokens } = next.value;
+    expect(keep).toBe(cache.length);
+    const evaluated = characters.textOf(tokens, []);
     passes.push(evaluated);
     cache += evaluated;
     next = steps.next(successor(next.value, wanted[cache.length - prompt.length]!));
@@ -50,7 +57,13 @@ function decode({ plan, prompt = 'Q', cached = 0, sampling = {}, capacity = 1000
 
 function successor(step: Step, wanted: number) {
   if (step.kind === 'sample') return { kind: 'sample', token: wanted } as const;
-  if (step.kind === 'weigh') return { kind: 'weigh', logits: step.among.map((id) => (id === wanted ? 1 : 0)) } as const;
+  if (step.kind === 'weigh')
+    return {
+      kind: 'weigh',
+      logits: step.among.map((id) => (id === wanted ? 1 : 0)),
+      top: wanted,
+      logWeight: 0,
+    } as const;
   throw new TypeError('Answers measure nothing');
 }
 
@@ -66,6 +79,8 @@ describe('an answer', () => {
     expect(response).toEqual({
       failure: null,
       pieces: ['{"team": "', 'delivery', '"}'],
+      choices: [null, { confidence: expect.closeTo(Math.E / (Math.E + 1)), probabilities: null }, null],
+      constraint: { forks: 1, overruled: 0 },
       completionIds: [...characters.tokenize('{"team": "delivery"}'), 0],
       usage: { prompt: 10, cachedPrompt: 7, completion: 21 },
     });
@@ -132,7 +147,7 @@ describe('an answer', () => {
 
   test('cannot go on after the end of the turn', () => {
     const impossible: AnswerPlan = [{ type: 'value', grammar: '', end: { kind: 'turn' } }, text('more')];
-    expect(() => compilePlan(impossible, characters)).toThrow('followed by');
+    expect(() => compilePlan(impossible, 'greedy', characters)).toThrow('followed by');
   });
 });
 
@@ -160,10 +175,9 @@ describe('a choice', () => {
   test('above it follows the softmax of logits over temperature', () => {
     const logits = [Math.log(1), Math.log(2), Math.log(1)];
     const shares = (temperature: number) =>
-      Array.from({ length: 1200 }, (_, i) => pick(logits, { temperature, topP: 1 }, () => (i + 0.5) / 1200)).reduce(
-        (counts, index) => counts.with(index, counts[index]! + 1),
-        [0, 0, 0],
-      );
+      Array.from({ length: 1200 }, (_, i) =>
+        pick(logits, { ...greedy, temperature, topP: 1 }, () => (i + 0.5) / 1200),
+      ).reduce((counts, index) => counts.with(index, counts[index]! + 1), [0, 0, 0]);
     expect(shares(1)).toEqual([300, 600, 300]);
     // Weights 1, 4, 1.
     expect(shares(0.5)).toEqual([200, 800, 200]);
@@ -171,9 +185,17 @@ describe('a choice', () => {
 
   test('leaves out what lies beyond topP', () => {
     const logits = [Math.log(0.1), Math.log(0.6), Math.log(0.3)];
-    expect(pick(logits, { temperature: 1, topP: 0.5 }, () => 0.999)).toBe(1);
-    expect(pick(logits, { temperature: 1, topP: 0.7 }, () => 0.999)).toBe(2);
-    expect(pick(logits, { temperature: 1, topP: 1 }, () => 0.999)).toBe(0);
+    expect(pick(logits, { ...greedy, temperature: 1, topP: 0.5 }, () => 0.999)).toBe(1);
+    expect(pick(logits, { ...greedy, temperature: 1, topP: 0.7 }, () => 0.999)).toBe(2);
+    expect(pick(logits, { ...greedy, temperature: 1, topP: 1 }, () => 0.999)).toBe(0);
+  });
+
+  test('leaves out what top-k and min-p leave out', () => {
+    const logits = [Math.log(0.1), Math.log(0.6), Math.log(0.3)];
+    expect(pick(logits, { ...greedy, temperature: 1, topK: 1 }, () => 0.999)).toBe(1);
+    expect(pick(logits, { ...greedy, temperature: 1, topK: 2 }, () => 0.999)).toBe(2);
+    expect(pick(logits, { ...greedy, temperature: 1, minP: 0.4 }, () => 0.999)).toBe(2);
+    expect(pick(logits, { ...greedy, temperature: 1, minP: 0.9 }, () => 0.999)).toBe(1);
   });
 
   test('above temperature 0 repeats with its seed and varies over seeds', () => {
@@ -183,5 +205,87 @@ describe('a choice', () => {
     const seeds = Array.from({ length: 40 }, (_, seed) => seed);
     expect(seeds.map(drawn)).toEqual(seeds.map(drawn));
     expect(new Set(seeds.map(drawn))).toEqual(new Set(['a', 'b', 'c', 'd']));
+  });
+});
+
+/** Takes an option of a closed set from a model that gives every text's next character these probabilities. */
+function choosing(options: readonly string[], rule: RequestChoice, next: (text: string) => Record<string, number>) {
+  const steps = answer({
+    plan: compilePlan([text('"'), choice(...options), text('"')], rule, characters),
+    promptIds: characters.tokenize('Q'),
+    sharedIds: 0,
+    cachedIds: 0,
+    sampling: greedy,
+    capacity: 100,
+    vocabulary: characters,
+  });
+  const passes: string[] = [];
+  let cache = '';
+  for (let step = steps.next(); ; ) {
+    if (step.done) return { response: step.value, passes };
+    if (step.value.kind !== 'weigh') throw new TypeError('A choice only weighs');
+    const { keep, tokens, among } = step.value;
+    cache = cache.slice(0, keep) + characters.textOf(tokens, []);
+    passes.push(cache);
+    const chances = next(cache.slice(2));
+    const [top = '?'] = Object.entries(chances).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
+    const logits = among.map((id) => Math.log(chances[String.fromCodePoint(id)] ?? 1e-9) + 7);
+    step = steps.next({ kind: 'weigh', logits, top: top.codePointAt(0)!, logWeight: 7 });
+  }
+}
+
+describe('a whole label', () => {
+  // "ab" begins with the likelier character; "cd" and "ce" are likelier as a whole: .6 * .2, .4 * .75, .4 * .25.
+  const options = ['ab', 'cd', 'ce'];
+  const chances = (text: string): Record<string, number> =>
+    ({ '': { a: 0.6, c: 0.4 }, a: { b: 0.2, z: 0.8 }, c: { d: 0.75, e: 0.25 } })[text] ?? { '"': 1 };
+
+  test('is what most-probable takes, where greedy follows the first character', () => {
+    const greedily = choosing(options, 'greedy', chances);
+    const wholly = choosing(options, 'most-probable', chances);
+    expect([greedily, wholly].map(({ response }) => piecesOf(response)[1])).toEqual(['ab', 'cd']);
+    expect(greedily.passes).toEqual(['Q"']);
+    expect(wholly.response).toMatchObject({
+      choices: [
+        null,
+        {
+          confidence: expect.closeTo(0.3 / 0.52),
+          probabilities: [0.12, 0.3, 0.1].map((chance) => expect.closeTo(chance / 0.52)),
+        },
+        null,
+      ],
+      constraint: { forks: 2, overruled: 0 },
+    });
+  });
+
+  test('is weighed with one pass for each beginning, each behind what it shares with the one before', () => {
+    expect(choosing(options, 'most-probable', chances).passes).toEqual(['Q"', 'Q"a', 'Q"ab', 'Q"c', 'Q"cd', 'Q"ce']);
+  });
+
+  test('loses what its prior says of it when calibrated', () => {
+    const logPriors = [null, [0.2, 0.7, 0.1].map(Math.log), null];
+    const { response } = choosing(options, { logPriors }, chances);
+    // .12 / .2, .3 / .7, .1 / .1
+    expect(piecesOf(response)[1]).toBe('ce');
+    expect(response).toMatchObject({
+      choices: [null, { confidence: expect.closeTo(1 / (0.6 + 0.3 / 0.7 + 1)) }, null],
+    });
+  });
+
+  test('with priors that are all alike is the most probable one', () => {
+    const logPriors = [null, [1 / 3, 1 / 3, 1 / 3].map(Math.log), null];
+    expect(choosing(options, { logPriors }, chances).response).toMatchObject(
+      choosing(options, 'most-probable', chances).response,
+    );
+  });
+
+  test('needs a prior for each of its options', () => {
+    expect(() => choosing(options, { logPriors: [null, [0], null] }, chances)).toThrow('1 priors for 3 options');
+    expect(() => choosing(options, { logPriors: [] }, chances)).toThrow('no priors for part 1');
+  });
+
+  test('that the model did not want is counted as overruled', () => {
+    const unwilling = (written: string) => (written === '' ? { a: 0.1, c: 0.2, '!': 0.7 } : chances(written));
+    expect(choosing(options, 'greedy', unwilling).response).toMatchObject({ constraint: { forks: 2, overruled: 1 } });
   });
 });

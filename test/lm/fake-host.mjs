@@ -65,7 +65,11 @@ function resultOf(kind, user) {
   if (kind === 'encode') return { kind, rows: [{ promptIds: [process.pid], completionIds: dropped }] };
   const usage = { prompt: 1, cachedPrompt: 0, completion: 1 };
   const pieces = [user, String(process.pid), JSON.stringify(earlier)];
-  return { kind, response: { failure: null, pieces, completionIds: [0], usage } };
+  const constraint = { forks: 0, overruled: 0 };
+  return {
+    kind,
+    response: { failure: null, pieces, choices: [null, null, null], constraint, completionIds: [0], usage },
+  };
 }
 
 process.on('message', ({ type, id, order, work: task }) => {

@@ -7,7 +7,7 @@ interface Item extends Queued {
 
 const item = (name: string, prefix: string, adapter?: string): Item => ({
   name,
-  prefix: { key: prefix, ids: [] },
+  prefix: { key: prefix, ids: [], parent: null },
   adapter: adapter === undefined ? null : { sha256: adapter, path: `${adapter}.gguf` },
 });
 

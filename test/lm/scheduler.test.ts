@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { AdapterFile } from '../../src/core/lm.ts';
-import { type Steps, weigh } from '../../src/lm/llama/answer.ts';
 import type { WeightsContext } from '../../src/lm/llama/context.ts';
+import type { Prefix } from '../../src/lm/llama/prefix.ts';
 import { createScheduler, type Job } from '../../src/lm/llama/scheduler.ts';
 import type { Slot } from '../../src/lm/llama/slot.ts';
+import { type Steps, weigh } from '../../src/lm/llama/steps.ts';
 
 /** Slots that write down what is done with them; a pass takes a turn of the event loop and gives the number of its tokens. */
 function recordingSlots(count: number, name = 'base') {
@@ -11,22 +12,23 @@ function recordingSlots(count: number, name = 'base') {
   let expected = 0;
   let inFlight: string[] = [];
   const slots = Array.from({ length: count }, (_, id): Slot => {
-    let holds: string | null = null;
+    let holds: Prefix | null = null;
     return {
       id,
       get holds() {
         return holds;
       },
       async prepare(prefix) {
-        log.push(`${name}: ${holds === prefix.key ? 'keep' : 'put'} ${prefix.key} in ${id}`);
-        holds = prefix.key;
+        log.push(`${name}: ${holds?.key === prefix.key ? 'keep' : 'put'} ${prefix.key} in ${id}`);
+        holds = prefix;
       },
+      async rewind() {},
       async perform(step) {
         inFlight.push(`${step.tokens.join('')}@${id}`);
         await new Promise(setImmediate);
         if (inFlight.length > 0) log.push(`${name}: pass ${inFlight.join(' ')} of ${expected}`);
         inFlight = [];
-        return { kind: 'weigh', logits: [step.tokens.length] };
+        return { kind: 'weigh', logits: [step.tokens.length], top: 0, logWeight: 0 };
       },
       async settle() {},
     };
@@ -45,10 +47,16 @@ function recordingSlots(count: number, name = 'base') {
 function job(prefix: string, ...passes: string[]): Job<number> {
   function* steps(): Steps<number> {
     let sum = 0;
-    for (const pass of passes) sum += (yield* weigh([...pass].map(Number), [0]))[0]!;
+    for (const pass of passes) sum += (yield* weigh({ keep: 0, tokens: [...pass].map(Number) }, [0])).logits[0]!;
     return sum;
   }
-  return { adapter: null, prefix: { key: prefix, ids: [] }, signal: new AbortController().signal, steps, onStart() {} };
+  return {
+    adapter: null,
+    prefix: { key: prefix, ids: [1], parent: null },
+    signal: new AbortController().signal,
+    steps,
+    onStart() {},
+  };
 }
 
 const broken = (error: unknown): never => {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { InputError, WorldError } from '../../src/core/errors.ts';
 import type { AdapterFile, LmResponse } from '../../src/core/lm.ts';
+import { firstAttempt } from '../../src/core/program.ts';
 import { type LocalModel, localModelWith } from '../../src/lm/llama/local-model.ts';
 import { startHostProcess } from '../../src/system/host-process.ts';
 import { ggufBytes, modelMetadata } from '../support/gguf.ts';
@@ -45,7 +46,7 @@ const ask = (
       prompt: { system: '', turns: [], user },
       answer: null,
       choice: 'greedy',
-      sampling: { temperature: 0, topP: 1, maxTokens: 10, seed: 0 },
+      sampling: { ...firstAttempt, maxTokens: 10 },
     },
     { adapter, ...(signal && { signal }) },
   );

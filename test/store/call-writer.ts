@@ -1,4 +1,6 @@
+import { firstAttempt } from '../../src/core/program.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
+import { answered } from '../support/responses.ts';
 
 /** Remembers call after call and prints each key once its answer is remembered. Arguments: path, prefix of the keys, how many. */
 const [path = '', prefix = '', count = '0'] = process.argv.slice(2);
@@ -12,14 +14,9 @@ for (let index = 0; index < Number(count); index++) {
         prompt: { system: 's'.repeat(2000), turns: [], user: key },
         answer: null,
         choice: 'greedy',
-        sampling: { temperature: 0, topP: 1, maxTokens: 8, seed: 0 },
+        sampling: { ...firstAttempt, maxTokens: 8 },
       },
-      response: {
-        failure: null,
-        pieces: [key],
-        completionIds: [1],
-        usage: { prompt: 1, cachedPrompt: 0, completion: 1 },
-      },
+      response: answered([key]),
       run: 'run',
       start: 1,
     });

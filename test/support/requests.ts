@@ -1,4 +1,5 @@
 import type { AdapterFile, AnswerPlan, LanguageModel, LmRequest, LmResponse, Sampling } from '../../src/core/lm.ts';
+import { firstAttempt } from '../../src/core/program.ts';
 
 export interface Ask {
   readonly user: string;
@@ -22,7 +23,7 @@ export function ask(
       prompt: { system, turns, user },
       answer,
       choice: 'greedy',
-      sampling: { temperature: 0, topP: 1, maxTokens: 32, seed: 0, ...sampling },
+      sampling: { ...firstAttempt, maxTokens: 32, ...sampling },
     },
     { adapter, ...(signal && { signal }) },
   );

@@ -1,5 +1,6 @@
 import { contentId } from '../../src/core/json.ts';
 import type { Engine, LanguageModel, LmRequest, LmResponse, TextRow } from '../../src/core/lm.ts';
+import { answered as answeredWith } from './responses.ts';
 
 /** Answers a request with the value for each choice or value of its plan, in order. */
 export type Script = (request: LmRequest) => readonly string[] | LmResponse;
@@ -67,7 +68,7 @@ function answered({ answer }: LmRequest, values: readonly string[]): LmResponse 
     answer === null
       ? [values[0] ?? '']
       : answer.map((part) => (part.type === 'text' ? part.text : (values[next++] ?? '')));
-  return { failure: null, pieces, completionIds: [...pieces.join('')].map((char) => char.charCodeAt(0)), usage };
+  return answeredWith(pieces, { completionIds: [...pieces.join('')].map((char) => char.charCodeAt(0)), usage });
 }
 
 function asCharacters({ prompt, pieces, given = 0 }: TextRow) {

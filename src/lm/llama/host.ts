@@ -2,15 +2,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type LlamaModel, TokenBias } from 'node-llama-cpp';
 import type { AdapterFile, Engine, LmRequest, LmResponse, Probe, TextRow, TokenRow } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
-import { answer, compilePlan } from './answer.ts';
+import { answer } from './answer.ts';
+import { type CompiledPlan, compilePlan } from './compiled-plan.ts';
 import { createContexts } from './contexts.ts';
 import { openModel } from './engine.ts';
 import { createGrammars } from './grammars.ts';
 import type { LogLines } from './log-lines.ts';
 import { measureProbe, requireValidProbe } from './measure-probe.ts';
+import { extendPrefix, noPrefix } from './prefix.ts';
 import type { OpenOrder, Work, WorkResult } from './protocol.ts';
 import { rememberLast } from './remember.ts';
-import { createRenderer, noPrefix, type Renderer } from './renderer.ts';
+import { createRenderer, type Renderer } from './renderer.ts';
 import { isReproducible } from './reproducibility.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 
@@ -96,20 +98,26 @@ function workOn(parts: Parts): Host['do'] {
 
 function generator({ engine, renderer, scheduler, requireGrammar }: Parts) {
   const { vocabulary } = renderer;
-  const compile = rememberLast(64, (plan: LmRequest['answer']) => compilePlan(plan, vocabulary));
+  const compile = rememberLast(64, ({ answer: plan, choice }: Pick<LmRequest, 'answer' | 'choice'>): CompiledPlan => {
+    const compiled = compilePlan(plan, choice, vocabulary);
+    for (const part of compiled) if (part.type === 'value' && part.grammar !== null) requireGrammar(part.grammar);
+    return compiled;
+  });
   // The library keeps the last cell free.
   const capacity = engine.contextTokens - 1;
   return async (request: LmRequest, adapter: AdapterFile | null, attention: Attention): Promise<LmResponse> => {
-    const plan = compile(request.answer);
-    for (const part of plan) if (part.type === 'value' && part.grammar !== null) requireGrammar(part.grammar);
-    const { ids, prefix: declared } = renderer.prompt(request.prompt);
+    const { answer: plan, choice, sampling } = request;
+    const { ids, prefix: shared } = renderer.prompt(request.prompt);
+    // Samples of one prompt share all of it but the last token, which is what the first of an answer is drawn behind.
+    const sampled = sampling.temperature > 0 ? extendPrefix(shared, ids.slice(0, -1)) : shared;
     // A prompt that does not fit has no business in a slot; its answer is a failure that needs no pass.
-    const prefix = ids.length <= capacity ? declared : noPrefix;
+    const prefix = ids.length <= capacity ? sampled : noPrefix;
     const task = {
-      plan,
+      plan: compile({ answer: plan, choice }),
       promptIds: ids,
+      sharedIds: Math.min(shared.ids.length, prefix.ids.length),
       cachedIds: prefix.ids.length,
-      sampling: request.sampling,
+      sampling,
       capacity,
       vocabulary,
     };

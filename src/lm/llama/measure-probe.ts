@@ -1,6 +1,6 @@
 import { InputError } from '../../core/errors.ts';
 import type { Probe } from '../../core/lm.ts';
-import { measure, type Steps } from './answer.ts';
+import { measure, type Steps } from './steps.ts';
 
 // A distribution crosses from native code as a Map with an entry for each token (4 MB at 49 k); all of a long prompt's at once ran the
 // heap out at 4 GB.
@@ -14,7 +14,7 @@ export function* measureProbe({ ids, positions }: Probe, batchTokens: number): S
     const end = passEnd(start, ids.length, wanted, batchTokens);
     const at = range(start, end).filter((position) => wanted.has(position));
     const distributions = yield* measure(
-      ids.slice(start, end),
+      { keep: start, tokens: ids.slice(start, end) },
       at.map((position) => position - start),
     );
     for (const [index, position] of at.entries()) found.set(position, distributions[index]!);

@@ -3,8 +3,9 @@ import type { LlamaContextSequence } from 'node-llama-cpp';
 
 /** Evaluated prefixes in files, which is the way from one slot to the others: a copy takes milliseconds where computing takes seconds. */
 export interface PrefixStates {
-  /** Whether there was a copy, and it is in the sequence now. */
-  load(key: string, sequence: LlamaContextSequence): Promise<boolean>;
+  has(key: string): boolean;
+  /** Puts a copy that is there into an empty sequence. */
+  load(key: string, sequence: LlamaContextSequence): Promise<void>;
   save(key: string, sequence: LlamaContextSequence): Promise<void>;
 }
 
@@ -25,13 +26,13 @@ export function createPrefixStates(pathStart: string): PrefixStates {
   }
 
   return {
+    has: (key) => paths.has(key),
     async load(key, sequence) {
       const path = paths.get(key);
-      if (path === undefined) return false;
+      if (path === undefined) throw new TypeError('There is no copy of this prefix');
       // A truncated file would abort the process; this one was written whole, by this process.
       await sequence.loadStateFromFile(path, { acceptRisk: true });
       await keep(key, path);
-      return true;
     },
     async save(key, sequence) {
       const path = `${pathStart}-${count++}.state`;

@@ -1,5 +1,5 @@
 import type { AdapterFile } from '../../core/lm.ts';
-import type { Prefix } from './renderer.ts';
+import type { Prefix } from './prefix.ts';
 
 export interface Queued {
   readonly adapter: AdapterFile | null;

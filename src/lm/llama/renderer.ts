@@ -2,15 +2,11 @@ import { type ChatHistoryItem, JinjaTemplateChatWrapper, type LlamaModel, LlamaT
 import { InputError } from '../../core/errors.ts';
 import type { Prompt, TextRow, TokenRow } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
-import type { Vocabulary } from './answer.ts';
+import type { Vocabulary } from './compiled-plan.ts';
+import { extendPrefix, type Prefix } from './prefix.ts';
 import { rememberLast } from './remember.ts';
 
-/** The leading tokens that all calls of a candidate share; equal keys, equal tokens. */
-export interface Prefix {
-  readonly key: string;
-  readonly ids: readonly number[];
-}
-
+/** `prefix`: what all calls of the candidate share. */
 export interface RenderedPrompt {
   readonly ids: readonly number[];
   readonly prefix: Prefix;
@@ -30,7 +26,12 @@ export const asTokens = (ids: readonly number[]): Token[] => ids as unknown as T
 export function createRenderer(model: LlamaModel): Renderer {
   const chat = chatTemplateOf(model);
   const vocabulary = { ...vocabularyOf(model), endOfTurn: endOfTurnOf(model, chat) };
-  const frameOf = rememberLast(256, (shared: Shared) => renderFrame(model, chat, vocabulary, shared));
+  const piecesOf = (shared: Shared) => renderPieces(model, chat, vocabulary, shared);
+  const systemOf = rememberLast(64, (system: string) => systemPrefix(piecesOf, system));
+  const frameOf = rememberLast(256, (shared: Shared): Frame => {
+    const pieces = piecesOf(shared);
+    return { pieces, prefix: prefixOf(pieces, systemOf(shared.system)) };
+  });
   const prompt = ({ system, turns, user }: Prompt): RenderedPrompt => {
     const { prefix, pieces } = frameOf({ system, turns });
     return { ids: pieces.flatMap((piece) => (piece === 'user' ? vocabulary.tokenize(user) : piece)), prefix };
@@ -45,8 +46,6 @@ export function createRenderer(model: LlamaModel): Renderer {
     }),
   };
 }
-
-export const noPrefix: Prefix = { key: '', ids: [] };
 
 function vocabularyOf(model: LlamaModel): Omit<Vocabulary, 'endOfTurn'> {
   return {
@@ -118,24 +117,31 @@ type Shared = Pick<Prompt, 'system' | 'turns'>;
 /** What all prompts of a candidate have in common: everything but the user's text. */
 interface Frame {
   readonly prefix: Prefix;
-  readonly pieces: readonly (readonly number[] | 'user')[];
+  readonly pieces: Pieces;
 }
+
+/** Tokens between borders, and the place of the user's text. */
+type Pieces = readonly (readonly number[] | 'user')[];
 
 /**
  * The template is rendered around a placeholder, never with the user's text. What stands between borders is tokenized by itself, and only
  * what the template itself wrote may become control tokens: text of a user stays text.
  */
-function renderFrame(model: LlamaModel, chat: Chat, { tokenize }: Pick<Vocabulary, 'tokenize'>, shared: Shared): Frame {
+function renderPieces(
+  model: LlamaModel,
+  chat: Chat,
+  { tokenize }: Pick<Vocabulary, 'tokenize'>,
+  shared: Shared,
+): Pieces {
   const placeholder = textNotIn(JSON.stringify(shared));
   const { values } = renderedText(chat, { ...shared, user: placeholder });
-  const pieces = values.flatMap((value, index): Frame['pieces'] => {
+  const pieces = values.flatMap((value, index): Pieces => {
     if (typeof value !== 'string' || !value.includes(placeholder))
       return [LlamaText(value).tokenize(model.tokenizer, index === 0 ? undefined : 'trimLeadingSpace')];
     // Around it stands what was merged into the first message for want of a system role: it belongs to the frame.
     return value.split(placeholder).flatMap((text, part) => (part === 0 ? [tokenize(text)] : ['user', tokenize(text)]));
   });
-  const whole = withBos(model, pieces);
-  return { prefix: prefixOf(whole), pieces: whole };
+  return withBos(model, pieces);
 }
 
 /** Some characters of the private use area that the text does not have. */
@@ -145,7 +151,7 @@ function textNotIn(text: string): string {
   return placeholder;
 }
 
-function withBos(model: LlamaModel, pieces: Frame['pieces']): Frame['pieces'] {
+function withBos(model: LlamaModel, pieces: Pieces): Pieces {
   const { bos, shouldPrependBosToken } = model.tokens;
   const [first] = pieces;
   const isThere = first !== undefined && first !== 'user' && first[0] === bos;
@@ -156,11 +162,18 @@ function withBos(model: LlamaModel, pieces: Frame['pieces']): Frame['pieces'] {
  * The tokens in front of the user's text: a rule that depends on system and turns alone. It ends at a border of pieces that are tokenized
  * apart, so that these are the first tokens of every prompt of the frame.
  */
-function prefixOf(pieces: Frame['pieces']): Prefix {
-  const user = pieces.indexOf('user');
-  const ids = pieces.slice(0, user).flatMap((piece) => (piece === 'user' ? [] : piece));
-  return { key: ids.join(' '), ids };
+const prefixOf = (pieces: Pieces, system: Prefix): Prefix =>
+  extendPrefix(system, joined(pieces.slice(0, pieces.indexOf('user'))));
+
+/** The tokens that prompts with this system text share whatever turns follow: candidates that differ in their demos have them in common. */
+function systemPrefix(piecesOf: (shared: Shared) => Pieces, system: string): Prefix {
+  const without = piecesOf({ system, turns: [] });
+  const withTurn = piecesOf({ system, turns: [{ user: 'A question?', assistant: 'An answer.' }] });
+  const end = without.findIndex((piece, index) => piece === 'user' || String(piece) !== String(withTurn[index]));
+  return extendPrefix(null, joined(without.slice(0, end)));
 }
+
+const joined = (pieces: Pieces): readonly number[] => pieces.flatMap((piece) => (piece === 'user' ? [] : piece));
 
 /** What the template writes behind an assistant turn; without such a token the model's own end. */
 function endOfTurnOf(model: LlamaModel, chat: Chat): number {

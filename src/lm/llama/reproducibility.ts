@@ -1,7 +1,7 @@
 import type { Prompt } from '../../core/lm.ts';
-import { type Steps, weigh } from './answer.ts';
 import type { Renderer } from './renderer.ts';
 import type { Scheduler } from './scheduler.ts';
+import { type Steps, weigh } from './steps.ts';
 
 export interface ProbedParts {
   readonly renderer: Renderer;
@@ -17,7 +17,7 @@ export async function isReproducible({ renderer, scheduler, vocabularySize }: Pr
   const among = Array.from({ length: 24 }, (_, index) => Math.floor((index * vocabularySize) / 24));
   const ask = async (prompt: Prompt): Promise<string> => {
     const { ids, prefix } = renderer.prompt(prompt);
-    const steps = () => logitsAlong(ids.slice(prefix.ids.length), among);
+    const steps = () => logitsAlong(prefix.ids.length, ids, among);
     const signal = new AbortController().signal;
     return (await scheduler.run({ adapter: null, prefix, signal, onStart: () => {}, steps })).join(' ');
   };
@@ -28,10 +28,14 @@ export async function isReproducible({ renderer, scheduler, vocabularySize }: Pr
 }
 
 /** One prompt pass and two single-token passes, all their logits at some tokens. */
-function* logitsAlong(own: readonly number[], among: readonly number[]): Steps<readonly number[]> {
-  const logits = [...(yield* weigh(own, among))];
-  for (const token of own.slice(-2)) logits.push(...(yield* weigh([token], among)));
-  return logits;
+function* logitsAlong(cached: number, ids: readonly number[], among: readonly number[]): Steps<readonly number[]> {
+  const { logits } = yield* weigh({ keep: cached, tokens: ids.slice(cached) }, among);
+  const seen = [...logits];
+  for (const [index, token] of ids.slice(-2).entries()) {
+    const next = yield* weigh({ keep: ids.length + index, tokens: [token] }, among);
+    seen.push(...next.logits);
+  }
+  return seen;
 }
 
 // Short, because this is part of every first opening: about a hundred tokens in all.

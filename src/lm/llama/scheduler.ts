@@ -1,9 +1,9 @@
 import type { AdapterFile } from '../../core/lm.ts';
-import type { Step, StepResult, Steps } from './answer.ts';
 import type { WeightsContext } from './context.ts';
+import { commonPiece, type Prefix } from './prefix.ts';
 import { createQueue, type Group } from './queue.ts';
-import type { Prefix } from './renderer.ts';
 import type { Slot } from './slot.ts';
+import type { Step, StepResult, Steps } from './steps.ts';
 
 /** Work for a slot: it is put behind its prefix and then asks for one forward pass after the other. */
 export interface Job<Result> {
@@ -98,9 +98,13 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
 
   function freeSlot(prefix: Prefix): Slot | undefined {
     const free = current!.context.slots.filter((slot) => !running.has(slot));
-    return (
-      free.find(({ holds }) => holds === prefix.key) ?? free.find(({ holds }) => holds === null) ?? leastRecent(free)
-    );
+    const shared = (slot: Slot) => (slot.holds ? (commonPiece(prefix, slot.holds)?.ids.length ?? 0) : 0);
+    const longest = Math.max(...free.map(shared));
+    if (longest < prefix.ids.length) {
+      const unused = free.find(({ holds }) => holds === null);
+      if (unused) return unused;
+    }
+    return leastRecent(free.filter((slot) => shared(slot) === longest));
   }
 
   const uses = new Map<Slot, number>();
@@ -112,7 +116,7 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
     uses.set(slot, ++clock);
     ticket.onStart();
     current!.context.expect(1);
-    await slot.prepare(ticket.prefix);
+    await slot.prepare(ticket.prefix, queue.turn()?.prefix.key === ticket.prefix.key);
     running.set(slot, { row: ticket.start(), signal: ticket.signal });
     await dismiss(slot);
   }
@@ -121,6 +125,7 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
     for (const [slot, { row }] of [...running]) {
       if (!row.step || row.step.tokens.length === 1) continue;
       current!.context.expect(1);
+      await slot.rewind(row.step);
       row.advance(await slot.perform(row.step));
       await dismiss(slot);
     }
@@ -129,6 +134,7 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
   async function passTogether(): Promise<void> {
     const rows = [...running].filter(([, { row }]) => row.step?.tokens.length === 1);
     if (rows.length === 0) return;
+    for (const [slot, { row }] of rows) await slot.rewind(row.step!);
     current!.context.expect(rows.length);
     const results = await Promise.all(rows.map(([slot, { row }]) => slot.perform(row.step!)));
     for (const [index, [slot, { row }]] of rows.entries()) {

@@ -5,20 +5,24 @@ import {
   type LlamaGrammar,
   LlamaGrammarEvaluationState,
   type LlamaModel,
+  type Token,
   type TokenBias,
 } from 'node-llama-cpp';
-import type { Sampler, Step, StepResult } from './answer.ts';
 import { logDistribution } from './log-distribution.ts';
+import { commonPiece, type Prefix, pieces } from './prefix.ts';
 import type { PrefixStates } from './prefix-states.ts';
-import { asTokens, type Prefix } from './renderer.ts';
+import { asTokens } from './renderer.ts';
+import type { Sampler, Step, StepResult } from './steps.ts';
 
 /** One sequence of a context: it holds the prefix it last worked behind until it is given another. */
 export interface Slot {
   readonly id: number;
-  /** The key of the prefix in its cache; null while there is none. */
-  readonly holds: string | null;
-  /** Leaves exactly this prefix in the cache: kept, copied or computed, the bytes are the same. */
-  prepare(prefix: Prefix): Promise<void>;
+  /** The prefix in its cache; null while there is none. */
+  readonly holds: Prefix | null;
+  /** Leaves exactly this prefix in the cache: kept, copied or computed, the bytes are the same. `others`: more slots will want it. */
+  prepare(prefix: Prefix, others: boolean): Promise<void>;
+  /** Takes back what the cache has beyond the tokens that the step keeps. Nothing may run meanwhile. */
+  rewind(step: Step): Promise<void>;
   perform(step: Step): Promise<StepResult>;
   /** Lets go of what the last steps left open. */
   settle(): Promise<void>;
@@ -39,20 +43,48 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
   // `as`: typed 1 to 5 but passed through as it is, and the only field by which the batching strategy can tell slots apart.
   const evaluationPriority = id as EvaluationPriority;
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
-  let holds: string | null = null;
+  let holds: Prefix | null = null;
   let draw: { readonly sampler: Sampler; readonly tokens: AsyncGenerator<number, void> } | null = null;
 
-  async function prepare(prefix: Prefix): Promise<void> {
-    if (holds === prefix.key) await sequence.adaptStateToTokens(asTokens(prefix.ids), false);
-    // Recurrent models cannot be cut back to any place: then there is more or less in the cache, and it is filled anew.
-    if (holds === prefix.key && sequence.nextTokenIndex === prefix.ids.length) return;
+  async function prepare(prefix: Prefix, others: boolean): Promise<void> {
+    const kept = await keepPiece(holds && commonPiece(prefix, holds), prefix);
     holds = null;
-    await sequence.clearHistory();
-    if (prefix.ids.length > 0 && !(await states?.load(prefix.key, sequence))) {
-      await sequence.evaluateWithoutGeneratingNewTokens(asTokens(prefix.ids), { evaluationPriority });
-      await states?.save(prefix.key, sequence);
+    for (const piece of pieces(prefix).slice(kept)) {
+      const own = piece.ids.slice(piece.parent?.ids.length ?? 0);
+      await sequence.evaluateWithoutGeneratingNewTokens(asTokens(own), { evaluationPriority });
+      if (others || piece !== prefix) await states?.save(piece.key, sequence);
     }
-    holds = prefix.key;
+    holds = prefix;
+  }
+
+  /** Leaves the longest piece of a prefix that need not be computed in the cache, and tells how many of its pieces that makes. */
+  async function keepPiece(common: Prefix | null, prefix: Prefix): Promise<number> {
+    const all = pieces(prefix);
+    const isKept = common !== null && (await cutBack(common.ids.length));
+    const kept = isKept ? all.findIndex(({ key }) => key === common.key) + 1 : 0;
+    const saved = all.findLastIndex(({ key }) => states?.has(key));
+    if (saved + 1 > kept) {
+      await sequence.clearHistory();
+      await states!.load(all[saved]!.key, sequence);
+      return saved + 1;
+    }
+    if (kept === 0) await sequence.clearHistory();
+    return kept;
+  }
+
+  /** Recurrent models cannot be cut back to any place: then there is more or less in the cache, and it has to be filled anew. */
+  async function cutBack(length: number): Promise<boolean> {
+    if (sequence.nextTokenIndex > length)
+      await sequence.eraseContextTokenRanges([{ start: length, end: sequence.nextTokenIndex }]);
+    return sequence.nextTokenIndex === length;
+  }
+
+  async function rewind(step: Step): Promise<void> {
+    const { keep } = step;
+    const isGoingOn = step.kind === 'sample' && draw?.sampler === step.sampler;
+    if (isGoingOn || sequence.nextTokenIndex === keep) return;
+    if (!(await cutBack(keep)))
+      throw new Error(`A cache of ${sequence.nextTokenIndex} tokens could not be cut back to ${keep}`);
   }
 
   /** Evaluates tokens, with this asked behind those at the given places. Sampling options are left out: any of them changes the logits. */
@@ -65,15 +97,18 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
   }
 
   async function weigh(tokens: readonly number[], among: readonly number[]): Promise<StepResult> {
-    const outputs = await evaluate(tokens, [tokens.length - 1], { logits: { filter: { tokens: asTokens(among) } } });
-    const found = outputs.at(-1)?.next.logits;
+    // `includeTop`, because `includeMax` gives nothing.
+    const filter = { tokens: asTokens(among), includeTop: 1 };
+    const outputs = await evaluate(tokens, [tokens.length - 1], { logits: { filter }, totalLogitWeight: true });
+    const { logits: found = new Map<Token, number>(), totalLogitWeight = Number.NaN } = outputs.at(-1)?.next ?? {};
     const logits = asTokens(among).map((token) => {
-      const logit = found?.get(token);
+      const logit = found.get(token);
       if (logit === undefined || Number.isNaN(logit))
         throw new Error(`The model gave ${logit} as the logit of ${token}`);
       return logit;
     });
-    return { kind: 'weigh', logits };
+    const [top, highest] = [...found].reduce((best, entry) => (entry[1] > best[1] ? entry : best));
+    return { kind: 'weigh', logits, top, logWeight: highest + Math.log(totalLogitWeight) };
   }
 
   async function measure(tokens: readonly number[], at: readonly number[]): Promise<StepResult> {
@@ -96,10 +131,11 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
   const startDraw = (tokens: readonly number[], sampler: Sampler) =>
     sequence.evaluate(asTokens(tokens), {
       temperature: sampler.temperature,
+      topK: sampler.topK,
       topP: sampler.topP,
+      minP: sampler.minP,
       seed: sampler.seed,
-      topK: 0,
-      minP: 0,
+      ...(sampler.repetitionPenalty !== 1 && { repeatPenalty: repetition(sampler) }),
       tokenBias: unwanted,
       yieldEogToken: true,
       evaluationPriority,
@@ -120,15 +156,25 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
     return sample(step.tokens, step.sampler);
   }
 
+  const repetition = ({ repetitionPenalty }: Sampler) => ({
+    penalty: repetitionPenalty,
+    lastTokens: repetitionWindow,
+    punishTokens: () => sequence.contextTokens.slice(-repetitionWindow),
+  });
+
   return {
     id,
     get holds() {
       return holds;
     },
     prepare,
+    rewind,
     perform,
     settle,
   };
 }
+
+// As llama.cpp's own default.
+const repetitionWindow = 64;
 
 type GenerateNext = NonNullable<Exclude<ControlledEvaluateInputItem, number>[1]['generateNext']>;
