@@ -3,8 +3,17 @@
 export { type ExperimentSpec, experiment } from './cli/experiment-file.ts';
 export { type LoadedProgram, type LoadOptions, loadProgram } from './cli/load-program.ts';
 export { betterTogether, localModel, pythonTrainer, sqliteStore } from './cli/wiring.ts';
-export { chainOfThought, type PredictorOptions, type Program, predict, program } from './core/callable.ts';
+export {
+  type CallOptions,
+  chainOfThought,
+  type Prediction,
+  type PredictorOptions,
+  type Program,
+  predict,
+  program,
+} from './core/callable.ts';
 export type {
+  Calibration,
   Candidate,
   ChatFormatName,
   ChoiceRule,
@@ -18,7 +27,7 @@ export type { LiveEvent, Progress, RunEvent } from './core/event.ts';
 export { type Example, example } from './core/example.ts';
 export { ExampleFailure, type Failure, type FailureKind } from './core/failure.ts';
 export type { Fields, Json } from './core/json.ts';
-export type { LanguageModel, LmRequest, LmResponse } from './core/lm.ts';
+export type { ChoiceOutcome, LanguageModel, LmRequest, LmResponse, Sampling } from './core/lm.ts';
 export type { Evaluation, Metric, MetricResult, Row, Score } from './core/metric.ts';
 export type { Notice } from './core/notice.ts';
 export type { Optimized, Optimizer, OptimizerContext, Teacher, Trial } from './core/optimizer.ts';

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { InputError } from '../core/errors.ts';
+import { Command, CommanderError, Option } from 'commander';
+import type { Sampling } from '../core/lm.ts';
 import { dataFolder, defaultStorePath } from '../system/folders.ts';
 import { watchThisProcess } from '../system/network.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -10,8 +10,9 @@ import { runsCommand, showCommand } from './commands/runs.ts';
 import { demoFlags } from './demo.ts';
 import { exitCodeOf, explain } from './exit.ts';
 import { type Output, output } from './output.ts';
-import { fraction, gathered, wholeNumber } from './parse-flags.ts';
+import { fraction, gathered, typed, wholeNumber } from './parse-flags.ts';
 import { planRun, type RunFlags } from './plan-run.ts';
+import { samplingFlags } from './sampling-flags.ts';
 import { setUpInTerminal } from './setup.ts';
 import { operatorSignal } from './signals.ts';
 import { defaults, sqliteStore } from './wiring.ts';
@@ -88,16 +89,9 @@ const describing = (command: Command): Command =>
     .option('--test-ratio <share>', 'of the rows, where there is no test split', typed(fraction('--test-ratio')), 0.25)
     .option('--teacher <gguf>', 'a model that shows the student how it is done');
 
-/** Commander reports what a parser throws as a mistake of that flag. */
-function typed<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw error instanceof InputError ? new InvalidArgumentError(`${error.message} ${error.hint}`) : error;
-    }
-  };
-}
+type PredictFlags = CommonFlags &
+  Sampling &
+  Omit<Parameters<typeof predictCommand>[1], 'sampling'> & { readonly model?: string };
 
 function commandLine(signal: AbortSignal): Command {
   const cli = new Command('better-together')
@@ -197,19 +191,17 @@ function commandLine(signal: AbortSignal): Command {
     ),
   );
 
-  machine(common(cli.command('predict').argument('<program>', 'program.json of a run')))
+  samplingFlags(machine(common(cli.command('predict').argument('<program>', 'program.json of a run'))))
     .description('ask a saved program')
     .option('--model <gguf>', 'where the base model lies now')
     .option('--input <json>', 'the inputs of one row')
     .option('--data <file>', 'rows to predict on')
     .action(
-      withOutput(
-        (
-          out,
-          { model, ...flags }: CommonFlags & Parameters<typeof predictCommand>[1] & { model?: string },
-          path: string,
-        ) => predictCommand(path, { ...flags, ...(model ? { gguf: model } : {}) }, signal, out),
-      ),
+      withOutput((out, { model, samples, ...flags }: PredictFlags, path: string) => {
+        const { temperature, topK, topP, minP, repetitionPenalty, maxTokens, seed, ...rest } = flags;
+        const sampling = { temperature, topK, topP, minP, repetitionPenalty, maxTokens, seed };
+        return predictCommand(path, { ...rest, samples, sampling, ...(model ? { gguf: model } : {}) }, signal, out);
+      }),
     );
   return cli;
 }

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import { InputError } from '../core/errors.ts';
 import type { Optimizer } from '../core/optimizer.ts';
 import { optimizersByName } from './wiring.ts';
@@ -71,15 +72,40 @@ export function wholeNumber(flag: string, least: number): (text: string) => numb
   };
 }
 
-export function fraction(flag: string): (text: string) => number {
+/** A number from `least` up to `most`, this one included or not. */
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  readonly mostIncluded: boolean;
+  readonly sample: number;
+}
+
+export function numberWithin(flag: string, bounds: Bounds): (text: string) => number {
+  const { least, most, mostIncluded, sample } = bounds;
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== '' && value >= 0 && value < 1) return value;
+    if (text.trim() !== '' && value >= least && (mostIncluded ? value <= most : value < most)) return value;
     throw new InputError(
       'flag-type',
-      [`${flag} is "${text}"; it is a fraction of at least 0 and less than 1.`],
-      `For example ${flag} 0.2.`,
+      [
+        `${flag} is "${text}"; it is a number of at least ${least} and ${mostIncluded ? 'at most' : 'less than'} ${most}.`,
+      ],
+      `For example ${flag} ${sample}.`,
     );
+  };
+}
+
+export const fraction = (flag: string): ((text: string) => number) =>
+  numberWithin(flag, { least: 0, most: 1, mostIncluded: false, sample: 0.2 });
+
+/** Commander reports what a parser throws as a mistake of that flag. */
+export function typed<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw error instanceof InputError ? new InvalidArgumentError(`${error.message} ${error.hint}`) : error;
+    }
   };
 }
 

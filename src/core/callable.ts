@@ -5,8 +5,16 @@ import { InputError } from './errors.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Fields } from './json.ts';
 import type { AdapterFile, LanguageModel, LmRequest, LmResponse } from './lm.ts';
-import { type CallPredictor, firstAttempt, type Predictors, runProgram, type Structure } from './program.ts';
+import {
+  type Attempt,
+  type CallPredictor,
+  type Predictors,
+  type RunResult,
+  runProgram,
+  type Structure,
+} from './program.ts';
 import { type InputsOf, type OutputsOf, type Signature, withReasoning } from './signature.ts';
+import type { Call } from './trace.ts';
 
 /** What a predictor starts with, apart from its signature's instructions and its model. */
 export type PredictorOptions = Partial<Pick<PredictorState, 'chatFormat' | 'decoding' | 'choice' | 'demos'>>;
@@ -14,12 +22,26 @@ export type PredictorOptions = Partial<Pick<PredictorState, 'chatFormat' | 'deco
 /** A predictor's state before it has a model. */
 type Draft = Omit<PredictorState, 'model'> & { readonly model: PredictorState['model'] | null };
 
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Default: greedy. Equal inputs with equal sampling, seed included, have equal answers. */
+  readonly sampling?: Attempt;
+}
+
+/** `confidence`, from 0 to 1, is there for each output that has a closed set of labels: the share of the label taken, by the choice rule. */
+export interface Prediction<O = Fields> {
+  readonly outputs: O;
+  readonly confidence: { readonly [output: string]: number };
+}
+
 /**
  * A program that can be called, as an immutable value: code, prompts and models. Every `with…` returns a new one.
  * A call throws an ExampleFailure when the model cannot answer.
  */
 export interface Program<I = Fields, O = Fields> {
-  (inputs: I, options?: { readonly signal?: AbortSignal }): Promise<O>;
+  (inputs: I, options?: CallOptions): Promise<O>;
+  /** The same with how sure the model was. */
+  predict(inputs: I, options?: CallOptions): Promise<Prediction<O>>;
   readonly structure: Structure;
   readonly drafts: { readonly [predictor: string]: Draft };
   readonly models: ReadonlyMap<string, LanguageModel>;
@@ -94,26 +116,28 @@ function callable<I, O>(parts: Parts): Program<I, O> {
       adapter: adapterOf(parts, request.model.adapter),
       ...(signal ? { signal } : {}),
     });
-  const call = async (inputs: I, { signal }: { readonly signal?: AbortSignal } = {}): Promise<O> => {
+  const predicted = async (inputs: I, { signal, sampling = {} }: CallOptions = {}): Promise<Prediction<O>> => {
     const candidate = candidateOf(parts);
     const result = await runProgram({
       structure,
       candidate,
       // `as` here and for the outputs: the structure checks both against its signatures.
       inputs: inputs as Fields,
-      attempt: firstAttempt,
+      attempt: sampling,
       answer: (request) => answer(request, signal),
       isWorldError: () => true,
     });
     if (result.failure) throw result.thrown ?? new ExampleFailure(result.failure);
-    return result.outputs as O;
+    return { outputs: result.outputs as O, confidence: confidenceOf(result) };
   };
+  const call = async (inputs: I, options?: CallOptions): Promise<O> => (await predicted(inputs, options)).outputs;
   return Object.assign(call, {
     structure,
     drafts,
     models,
     adapters,
     answer,
+    predict: predicted,
     withLm(lm: LanguageModel, predictor?: string) {
       if (predictor !== undefined && !Object.hasOwn(drafts, predictor)) {
         const known = Object.keys(drafts).join(', ');
@@ -139,6 +163,13 @@ function callable<I, O>(parts: Parts): Program<I, O> {
       return callable<I, O>({ ...parts, drafts: candidate.predictors, adapters: known });
     },
   });
+}
+
+/** An output has the confidence of the last call that gave it. */
+function confidenceOf({ outputs, trace }: RunResult): Prediction['confidence'] {
+  const known = Object.assign({}, ...trace.map(({ choices }) => choices)) as Call['choices'];
+  const given = Object.entries(known).filter(([output]) => outputs !== null && Object.hasOwn(outputs, output));
+  return Object.fromEntries(given.map(([output, { confidence }]) => [output, confidence]));
 }
 
 /** The program's state as a candidate; an InputError that names every predictor without a model. */

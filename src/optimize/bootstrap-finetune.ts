@@ -78,6 +78,8 @@ function promptOfRows(
     instructions:
       rowPrompt === 'plain' ? (structure.predictors[name]?.instructions ?? state.instructions) : state.instructions,
     demos: rowDemos === 'current' ? state.demos : [],
+    // A calibration is about the prompt and the weights that it was measured with.
+    choice: typeof state.choice === 'object' ? 'greedy' : state.choice,
   }));
 }
 

@@ -3,6 +3,7 @@ import { type Candidate, candidateId } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
 import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
 import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
+import { choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
 import { count, defineOptimizer } from './define.ts';
 import { labelled } from './labeled-few-shot.ts';
 
@@ -20,6 +21,8 @@ const parameters = z.object({
   /** Whether labelled demos are drawn at random or taken from the top. */
   labeledSample: z.boolean().default(true),
   maxDemoTokens: z.int().positive().nullable().default(null),
+  /** How labels are taken: every candidate is tried in each of these ways (default: as the parent does). */
+  choiceRules,
 });
 
 type Settings = z.output<typeof parameters>;
@@ -29,15 +32,18 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   name: 'bootstrapFewShotWithRandomSearch',
   kind: 'prompt',
   parameters,
-  expectedCalls({ numCandidatePrograms, maxRounds }, { train, val, predictors }) {
+  expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
-    return predictors * ((searches + 2) * (val || train) + searches * maxRounds * expectedAttempts(train));
+    const judged = (rules?.length ?? 1) * (searches + 2) * (val || train);
+    return predictors * (judged + searches * maxRounds * expectedAttempts(train));
   },
   async optimize(settings, parent, context, metric): Promise<Optimized> {
     const judged = context.val.length > 0 ? context.val : context.train;
     const trials: Trial[] = [];
     let best: Trial | undefined;
-    for (const number of numbers(settings)) {
+    const rules = rulesToTry(settings.choiceRules, parent);
+    const ways = numbers(settings).flatMap((number) => rules.map((rule) => ({ number, rule })));
+    for (const { number, rule } of ways) {
       if (trials.length > 0 && context.callsLeft() < judged.length) {
         context.notice({
           code: 'budget-ends-search',
@@ -45,7 +51,9 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
         });
         break;
       }
-      const { candidate, note } = await proposal(number, settings, parent, context, metric);
+      const { candidate: proposed, note: demos } = await proposal(number, settings, parent, context, metric);
+      const candidate = await withChoiceRule(proposed, rule, context);
+      const note = rules.length > 1 ? `${demos}, ${rule}` : demos;
       if (trials.some((trial) => candidateId(trial.candidate) === candidateId(candidate))) continue;
       context.propose(candidate, [parent], note);
       // Demos come from the train set: where that is what is judged, no example may find itself in the prompt.

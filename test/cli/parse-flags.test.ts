@@ -145,7 +145,7 @@ describe('fraction', () => {
     expect(() => ratio(text)).toThrow(
       new InputError(
         'flag-type',
-        [`--val-ratio is "${text}"; it is a fraction of at least 0 and less than 1.`],
+        [`--val-ratio is "${text}"; it is a number of at least 0 and less than 1.`],
         'For example --val-ratio 0.2.',
       ),
     );

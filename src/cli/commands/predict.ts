@@ -1,6 +1,7 @@
 import { InputError } from '../../core/errors.ts';
 import { ExampleFailure } from '../../core/failure.ts';
 import type { Fields, Json } from '../../core/json.ts';
+import type { Attempt } from '../../core/program.ts';
 import { mapInOrder } from '../../evaluate/in-order.ts';
 import { readDataFile } from '../data-file.ts';
 import { type LoadOptions, loadProgram } from '../load-program.ts';
@@ -10,9 +11,12 @@ interface PredictFlags extends LoadOptions {
   /** One row's inputs as a JSON object. */
   readonly input?: string;
   readonly data?: string;
+  /** Answers for each row, with seeds that follow each other. */
+  readonly samples: number;
+  readonly sampling: Attempt;
 }
 
-/** Asks a saved program: one input, or every row of a file. */
+/** Asks a saved program: one input, or every row of a file, once or several times. */
 export async function predictCommand(
   path: string,
   flags: PredictFlags,
@@ -20,17 +24,24 @@ export async function predictCommand(
   output: Output,
 ): Promise<void> {
   const rows = readInputs(flags);
+  const { sampling, samples } = flags;
+  const questions = rows.flatMap((inputs) =>
+    Array.from({ length: samples }, (_, index) => ({
+      inputs,
+      sampling: { ...sampling, seed: (sampling.seed ?? 0) + index },
+    })),
+  );
   await using program = await loadProgram(path, flags);
-  const predictions = await mapInOrder(rows, 16, async (inputs) => {
+  const predictions = await mapInOrder(questions, 16, async ({ inputs, sampling }) => {
     try {
-      return { inputs, outputs: await program(inputs, { signal }), failure: null };
+      return { inputs, ...(await program.predict(inputs, { signal, sampling })), failure: null };
     } catch (error) {
-      if (error instanceof ExampleFailure) return { inputs, outputs: null, failure: error.failure };
+      if (error instanceof ExampleFailure) return { inputs, outputs: null, confidence: {}, failure: error.failure };
       throw error;
     }
   });
   const [only] = predictions;
-  const document = flags.input === undefined ? predictions : only;
+  const document = flags.input === undefined || samples > 1 ? predictions : only;
   output.result(document, () =>
     predictions.map(({ outputs, failure }) => JSON.stringify(outputs ?? { failure })).join('\n'),
   );
