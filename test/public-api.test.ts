@@ -43,9 +43,12 @@ const values = [
 ];
 const types = [
   'BetterTogether',
+  'Calibration',
   'Call',
+  'CallOptions',
   'Candidate',
   'ChatFormatName',
+  'ChoiceOutcome',
   'ChoiceRule',
   'CompileOptions',
   'Decoding',
@@ -73,6 +76,7 @@ const types = [
   'Optimizer',
   'OptimizerContext',
   'OutputsOf',
+  'Prediction',
   'PredictorOptions',
   'PredictorState',
   'Program',
@@ -83,6 +87,7 @@ const types = [
   'RunEvent',
   'RunSettings',
   'RunSummary',
+  'Sampling',
   'Score',
   'ScoreInterval',
   'Signature',

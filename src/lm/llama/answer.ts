@@ -52,6 +52,8 @@ function* decodeValue({ grammar, end }: CompiledValue, seed: number, draft: Draf
   const sampler: Sampler = { ...sampling, grammar, seed };
   const start = draft.completed();
   for (;;) {
+    // Before the pass, not after it: even the end of the turn would not fit.
+    draft.requireRoom(1);
     const token = yield* sample(draft.take(), sampler);
     if (vocabulary.endsTurn(token)) return draft.textSince(start);
     draft.append([token]);

@@ -57,11 +57,15 @@ export function startDraft(task: AnswerTask) {
         `The prompt has ${promptIds.length} tokens and a context of this host holds ${capacity}. Use fewer or shorter demos, or open the model with more contextTokens.`,
       );
     },
-    append(tokens: readonly number[]) {
-      if (completed() + tokens.length > sampling.maxTokens)
+    /** Stops an answer that has no room for so many more tokens. */
+    requireRoom(count: number) {
+      if (completed() + count > sampling.maxTokens)
         throw tooLong(
-          `The answer needs more than ${sampling.maxTokens} tokens (maxTokens); ${completed()} were decoded and ${tokens.length} more had to follow. It ends: ${JSON.stringify(textSince(0).slice(-80))}`,
+          `The answer needs more than ${sampling.maxTokens} tokens (maxTokens); ${completed()} were decoded and ${count} more had to follow. It ends: ${JSON.stringify(textSince(0).slice(-80))}`,
         );
+    },
+    append(tokens: readonly number[]) {
+      this.requireRoom(tokens.length);
       ids.push(...tokens);
     },
     /** Goes back to the first `length` tokens of the answer. */
