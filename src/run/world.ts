@@ -36,9 +36,14 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
   const progress = (update: Progress) => ports.show({ type: 'progress', progress: update });
   const engines = new Map<string, Promise<Engine>>();
   const engineOf = (base: string): Promise<Engine> => {
-    const open = engines.get(base) ?? openEngine(experiment, store, id, base);
-    engines.set(base, open);
-    return open;
+    const known = engines.get(base);
+    if (known) return known;
+    const opened = openEngine(experiment, store, id, base);
+    engines.set(base, opened);
+    const model = experiment.models.get(base)?.base.name ?? base;
+    // A failure to open reaches whoever asked for it.
+    opened.then((engine) => progress({ type: 'phase', phase: `${model} on ${layoutText(engine)}` })).catch(() => {});
+    return opened;
   };
   const adapterFile = (sha256: string): AdapterFile => {
     const path = experiment.adapters.get(sha256)?.path ?? store.file('adapter', sha256);
@@ -58,6 +63,10 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
   });
   return { id, experiment, ports, memory, recorder: recorder(store, id, ports.show), engineOf, adapterFile };
 }
+
+/** What the host chose for model and machine, in words. */
+const layoutText = ({ device, threads, sequences, contextTokens, batchTokens }: Engine): string =>
+  `${device}: ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${sequences} sequences of ${contextTokens} tokens, batches of ${batchTokens}`;
 
 /** The layout of a run's first start is stored and used at every other one: it is part of every call's key. */
 async function openEngine({ models }: Experiment, store: Store, run: string, base: string): Promise<Engine> {

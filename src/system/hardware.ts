@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, freemem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Logical cores that this process may use. */
 export const cores = (): number => availableParallelism();
+
+/** Memory that can be had without taking it from anyone. */
+export const freeMemoryBytes = (): number => freemem();
 
 const sampleMs = 250;
 

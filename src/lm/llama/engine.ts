@@ -11,6 +11,7 @@ import {
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
+import { freeMemoryBytes } from '../../system/hardware.ts';
 import type { LogLines } from './log-lines.ts';
 import { type Layout, layoutOf, type OpenOrder } from './protocol.ts';
 
@@ -142,12 +143,15 @@ async function deviceName(llama: Llama): Promise<string> {
   return `${llama.gpu}: ${(await llama.getGpuDeviceNames()).join(', ')}`;
 }
 
-/** Eight rows use a CPU well; on a GPU as many as fit, up to 32, in four fifths of its free memory. */
+/**
+ * As many rows at once as fit in four fifths of the free memory of the device: up to 32 on a GPU; up to 8 on a CPU, which more rows do not
+ * make faster. Twice, because two contexts may be open at once, one for each adapter.
+ */
 async function defaultSequences(llama: Llama, model: LlamaModel, layout: Omit<Layout, 'sequences'>): Promise<number> {
-  if (llama.gpu === false) return 8;
-  const { free } = await llama.getVramState();
-  for (const sequences of [32, 16, 8, 4, 2]) {
-    const { gpuVram } = await model.fileInsights.estimateContextResourceRequirementsV2({
+  const isCpu = llama.gpu === false;
+  const free = isCpu ? freeMemoryBytes() : (await llama.getVramState()).free;
+  for (const sequences of isCpu ? [8, 4, 2] : [32, 16, 8, 4, 2]) {
+    const { gpuVram, cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
       contextSize: layout.contextTokens,
       batchSize: layout.batchTokens,
       sequences,
@@ -155,8 +159,7 @@ async function defaultSequences(llama: Llama, model: LlamaModel, layout: Omit<La
       flashAttention: false,
       swaFullCache: true,
     });
-    // Two contexts may be open at once, one for each adapter.
-    if (2 * gpuVram < 0.8 * free) return sequences;
+    if (2 * (isCpu ? cpuRam : gpuVram) < 0.8 * free) return sequences;
   }
   return 1;
 }
