@@ -37,6 +37,8 @@ export interface CallTotals {
 }
 
 export interface StoredCall {
+  /** The start of the run that made it. */
+  readonly start: number;
   readonly request: LmRequest;
   readonly response: LmResponse;
 }

@@ -10,7 +10,7 @@ export interface Place {
 
 /** Where two responses to one request first differ. */
 export interface ResponseDifference {
-  /** The first field that differs, such as `completionIds` or `usage.cachedPrompt`. */
+  /** The first field that differs, such as `completionIds` or `usage.cachedPrompt`; `request` where the stored request was changed. */
   readonly field: string;
   /** The first token of the completion that differs. */
   readonly token: Place | null;

@@ -27,7 +27,9 @@ function differenceLines(
     `  prompt:    ${JSON.stringify(prompt)}`,
     `  stored:    ${answerText(stored)}`,
     `  now:       ${answerText(now)}`,
-    `  first differ in ${field}${placeText(', at token', token)}${placeText(', in piece', piece)}`,
+    field === 'request'
+      ? '  the stored request is not the one that was asked: the key, which is its hash, does not fit'
+      : `  first differ in ${field}${placeText(', at token', token)}${placeText(', in piece', piece)}`,
     '',
   ];
 }

@@ -94,12 +94,16 @@ export interface VerificationPorts {
 }
 
 /** One call that was asked again. */
-interface Repetition extends StoredCall {
+interface Repetition {
   readonly planned: PlannedCall;
-  readonly now: LmResponse;
-  readonly isSameEngine: boolean;
+  readonly start: number;
+  /** Which engine the call's key fits: the one that computes now, the one on record for the run, or neither. */
+  readonly madeBy: 'this' | 'recorded' | 'unknown';
   /** Whether equal requests have to give equal bytes here. */
   readonly isByBytes: boolean;
+  readonly isEqual: boolean;
+  /** Of a hundred thousand only those are kept that may have to be shown. */
+  readonly now: LmResponse | null;
 }
 
 /**
@@ -167,54 +171,67 @@ async function repeat(
   { store, adapters, signal }: VerificationPorts,
 ): Promise<Repetition> {
   if (signal.aborted) throw new Interrupted();
-  const { request, response } = callOf(store, planned.key);
+  const { request, response, start } = callOf(store, planned.key);
   const adapter = planned.adapter === null ? null : adapters.get(planned.adapter);
   if (adapter === undefined) throw new TypeError(`No adapter ${planned.adapter} was given to this verification`);
-  const isSameEngine = callKey(request, engine) === planned.key;
-  const repeats = [engine, then ?? engine].every(({ reproducible }) => reproducible === 'bytes');
+  const isOf = (maker: Engine | null) => maker !== null && callKey(request, maker) === planned.key;
+  const madeBy = isOf(engine) ? 'this' : isOf(then) ? 'recorded' : 'unknown';
+  const isByBytes = madeBy === 'this' && [engine, then].every((one) => one?.reproducible !== 'replay');
   const now = await model.generate(request, { adapter });
-  return { planned, request, response, now, isSameEngine, isByBytes: isSameEngine && repeats };
+  const isEqual = isByBytes ? responseDifference(response, now) === null : isSameAnswer(response, now);
+  const isKept = madeBy === 'unknown' || (isByBytes && !isEqual);
+  return { planned, start, madeBy, isByBytes, isEqual, now: isKept ? now : null };
+}
+
+/**
+ * Within one start a model has one engine. So a call whose key fits none, beside others of its start that do fit, is not the one that was
+ * asked: its request was changed.
+ */
+function withChangedRequests(repetitions: readonly Repetition[]): Repetition[] {
+  const place = ({ planned, start }: Repetition) => `${planned.base} ${start}`;
+  const known = new Set(repetitions.filter(({ madeBy }) => madeBy !== 'unknown').map(place));
+  return repetitions.map((repetition) =>
+    repetition.madeBy === 'unknown' && known.has(place(repetition))
+      ? { ...repetition, isByBytes: true, isEqual: false }
+      : repetition,
+  );
 }
 
 function conclude(
   plan: VerificationPlan,
   engines: readonly EngineCheck[],
-  repetitions: readonly Repetition[],
+  asked: readonly Repetition[],
   store: StoredCalls,
 ): Verification {
   const { run, stored, sampled, skipped } = plan;
+  const repetitions = withChangedRequests(asked);
   const byBytes = repetitions.filter(({ isByBytes }) => isByBytes);
   const byAnswer = repetitions.filter(({ isByBytes }) => !isByBytes);
-  const differing = byBytes
-    .flatMap((repetition) => {
-      const difference = responseDifference(repetition.response, repetition.now);
-      return difference ? [{ repetition, difference }] : [];
-    })
-    .sort((a, b) => a.repetition.planned.position - b.repetition.planned.position);
-  const [first] = differing;
-  const answers = agreement(byAnswer, byAnswer.filter(({ response, now }) => isSameAnswer(response, now)).length);
+  const [first] = byBytes.filter(({ isEqual }) => !isEqual).sort((a, b) => a.planned.position - b.planned.position);
   return {
     run: run.id,
     status: first ? 'differs' : byBytes.length > 0 ? 'agrees' : 'not-comparable',
     calls: { stored, sampled, skipped },
-    bytes: agreement(byBytes, byBytes.length - differing.length),
-    answers,
-    ofOtherEngines: byAnswer.filter(({ isSameEngine }) => !isSameEngine).length,
+    bytes: agreement(byBytes),
+    answers: agreement(byAnswer),
+    ofOtherEngines: byAnswer.filter(({ madeBy }) => madeBy !== 'this').length,
     engines,
-    first: first ? named(first.repetition, first.difference, run, store) : null,
+    first: first?.now ? named(first, first.now, run, store) : null,
   };
 }
 
-const agreement = (compared: readonly Repetition[], equal: number): Agreement => ({ compared: compared.length, equal });
+const agreement = (compared: readonly Repetition[]): Agreement => ({
+  compared: compared.length,
+  equal: compared.filter(({ isEqual }) => isEqual).length,
+});
 
 const promptShown = 200;
 
-function named(
-  { planned, request, response, now }: Repetition,
-  difference: CallDifference['difference'],
-  run: StoredRun,
-  store: StoredCalls,
-): CallDifference {
+function named({ planned, madeBy }: Repetition, now: LmResponse, run: StoredRun, store: StoredCalls): CallDifference {
+  const { request, response } = callOf(store, planned.key);
+  const nowhere = { token: null, piece: null };
+  const difference = madeBy === 'unknown' ? { field: 'request', ...nowhere } : responseDifference(response, now);
+  if (!difference) throw new TypeError(`Call ${planned.key} was found to differ, and does not`);
   return {
     call: planned.key,
     position: planned.position,

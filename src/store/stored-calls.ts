@@ -8,12 +8,12 @@ export function storedCalls(query: Queries) {
       query
         .rows<{ key: string }>('SELECT key FROM call WHERE run = @run ORDER BY rowid', { run })
         .map(({ key }) => key),
-    call(key) {
-      const [request] = query.json<StoredCall['request']>('SELECT request AS json FROM call WHERE key = @key', { key });
-      const [response] = query.json<StoredCall['response']>('SELECT response AS json FROM call WHERE key = @key', {
-        key,
-      });
-      return request && response && { request, response };
-    },
+    call: (key) =>
+      // Both columns hold JSON, so that they can be put together as they are.
+      query.json<StoredCall>(
+        `SELECT '{"start":' || start || ',"request":' || request || ',"response":' || response || '}' AS json
+         FROM call WHERE key = @key`,
+        { key },
+      )[0],
   } satisfies Partial<Store>;
 }

@@ -56,7 +56,7 @@ export function storeContract(name: string, open: () => Store): void {
         store.rememberCall('k3', { request, response: failed, run: 'other', start: 1 });
         store.rememberCall('k1', { request, response: answered, run: 'run', start: 2 });
         expect([store.callKeys('run'), store.callKeys('none')]).toEqual([['k2', 'k1'], []]);
-        expect([store.call('k1'), store.call('k4')]).toEqual([{ request, response: answered }, undefined]);
+        expect([store.call('k1'), store.call('k4')]).toEqual([{ request, response: answered, start: 2 }, undefined]);
       });
 
       test('a number that is not JSON is refused, not rounded to null', () => {

@@ -47,13 +47,18 @@ async function finishedRun(lm: LanguageModel = model, strategy: 'p' | 'p -> w' =
 const planned = (run: Awaited<ReturnType<typeof finishedRun>>['run'], sample: number | null = null, seed = 0) =>
   planVerification(store, run, { sample, seed });
 
-function verified(plan: VerificationPlan, now: LanguageModel = model, signal = new AbortController().signal) {
+function verified(
+  plan: VerificationPlan,
+  now: LanguageModel = model,
+  changed: { readonly store?: Store; readonly signal?: AbortSignal } = {},
+) {
   const adapters = plan.adapters.map((sha256): [string, AdapterFile] => [
     sha256,
     { sha256, path: store.file('adapter', sha256)! },
   ]);
   const models = new Map([[model.base.sha256, now]]);
-  return verify(plan, { store, models, adapters: new Map(adapters), concurrency: 4, signal });
+  const { signal } = new AbortController();
+  return verify(plan, { store, models, adapters: new Map(adapters), concurrency: 4, signal, ...changed });
 }
 
 /** The same student as another engine. */
@@ -117,6 +122,22 @@ test('a candidate that a step proposed is recognised by its demos', async () => 
   const calls = plan.calls.filter(({ key }) => !baseline.includes(key));
   const { first } = await verified({ ...plan, calls }, wrongOn('27'));
   expect(first?.candidate).toBe(candidateId(summary.candidates[1]!.candidate));
+});
+
+test('a call whose request was changed is named, since its key does not fit', async () => {
+  const { run } = await finishedRun();
+  const changed = store.callKeys(run.id)[4]!;
+  const meddled: Store = {
+    ...store,
+    call(key) {
+      const call = store.call(key);
+      if (!call || key !== changed) return call;
+      return { ...call, request: { ...call.request, prompt: { ...call.request.prompt, user: '99' } } };
+    },
+  };
+  const { status, first } = await verified(planned(run), model, { store: meddled });
+  expect(status).toBe('differs');
+  expect(first).toMatchObject({ call: changed, position: 5, prompt: '99', difference: { field: 'request' } });
 });
 
 describe('a sample', () => {
@@ -220,5 +241,5 @@ test('of an engine that does not repeat its bytes the answers are compared', asy
 
 test('stops on request', async () => {
   const { run } = await finishedRun();
-  await expect(verified(planned(run), model, AbortSignal.abort())).rejects.toBeInstanceOf(Interrupted);
+  await expect(verified(planned(run), model, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(Interrupted);
 });
