@@ -2,6 +2,7 @@
 
 export { type ExperimentSpec, experiment } from './cli/experiment-file.ts';
 export { type LoadedProgram, type LoadOptions, loadProgram } from './cli/load-program.ts';
+export { type VerifyOptions, verifyRun } from './cli/verify-run.ts';
 export { betterTogether, localModel, pythonTrainer, sqliteStore } from './cli/wiring.ts';
 export {
   type CallOptions,
@@ -36,6 +37,7 @@ export type { Store } from './core/store.ts';
 export type { RunSummary, ScoreInterval } from './core/summary.ts';
 export type { Call, Trace } from './core/trace.ts';
 export type { Trainer } from './core/trainer.ts';
+export type { Verification } from './core/verification.ts';
 export { type EvaluateOptions, evaluate, type ProgramEvaluation } from './evaluate/evaluate-program.ts';
 export { contains, exactMatch, f1, numericMatch } from './evaluate/metrics.ts';
 export { bootstrapFewShot } from './optimize/bootstrap-few-shot.ts';

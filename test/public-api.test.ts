@@ -40,6 +40,7 @@ const values = [
   'pythonTrainer',
   'signature',
   'sqliteStore',
+  'verifyRun',
 ];
 const types = [
   'BetterTogether',
@@ -97,6 +98,8 @@ const types = [
   'Trace',
   'Trainer',
   'Trial',
+  'Verification',
+  'VerifyOptions',
 ];
 
 test('the values of the package are these', () => {

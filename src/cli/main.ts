@@ -7,6 +7,7 @@ import { evaluateCommand } from './commands/evaluate.ts';
 import { predictCommand } from './commands/predict.ts';
 import { runPlanned } from './commands/run.ts';
 import { runsCommand, showCommand } from './commands/runs.ts';
+import { type VerifyFlags, verifyCommand } from './commands/verify.ts';
 import { demoFlags } from './demo.ts';
 import { exitCodeOf, explain } from './exit.ts';
 import { type Output, output } from './output.ts';
@@ -171,6 +172,21 @@ function commandLine(signal: AbortSignal): Command {
       } finally {
         store.close();
       }
+    }),
+  );
+
+  common(
+    cli
+      .command('verify')
+      .argument('<run>', 'the beginning of its id')
+      .option('--sample <n>', 'how many of its calls', typed(wholeNumber('--sample', 1)), 50)
+      .option('--all', 'every call', false)
+      .option('--seed <n>', 'chooses the sample', typed(wholeNumber('--seed', 0)), 0)
+      .option('--model <gguf>', 'where a model of the run lies now; can be given several times', gathered, [])
+      .description('ask calls of a run again: is every answer the stored one?'),
+  ).action(
+    withOutput(async (out, flags: CommonFlags & VerifyFlags, id: string) => {
+      if (!(await verifyCommand(id, flags, signal, out))) process.exitCode = 1;
     }),
   );
 

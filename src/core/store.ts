@@ -36,6 +36,13 @@ export interface CallTotals {
   readonly completionTokens: number;
 }
 
+export interface StoredCall {
+  /** The start of the run that made it. */
+  readonly start: number;
+  readonly request: LmRequest;
+  readonly response: LmResponse;
+}
+
 /**
  * The port of a run's memory. Insert-only: nothing that was written is changed or removed.
  * A call or training is durable before the function returns. Several processes may use one store at once.
@@ -50,6 +57,9 @@ export interface Store {
     call: { readonly request: LmRequest; readonly response: LmResponse; readonly run: string; readonly start: number },
   ): void;
   callTotals(run: string): CallTotals;
+  /** The keys of the calls that a run made itself, in the order in which they were remembered. */
+  callKeys(run: string): readonly string[];
+  call(key: string): StoredCall | undefined;
   recallTraining(key: string): StoredTraining | undefined;
   rememberTraining(key: string, training: StoredTraining, spec: Json): void;
   run(id: string): StoredRun | undefined;

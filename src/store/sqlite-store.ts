@@ -8,6 +8,7 @@ import { journal } from './journal.ts';
 import { openDatabase, openInMemory } from './open-database.ts';
 import { queriesOn } from './queries.ts';
 import { remembered } from './remembered.ts';
+import { storedCalls } from './stored-calls.ts';
 import { storedFiles } from './stored-files.ts';
 
 /**
@@ -32,5 +33,5 @@ export function memoryStore(): Store {
 
 function storeOn(database: Database, name: string, files: string): Omit<Store, 'close'> {
   const query = queriesOn(database, name);
-  return { name, ...remembered(query), ...journal(query), ...storedFiles(files) };
+  return { name, ...remembered(query), ...storedCalls(query), ...journal(query), ...storedFiles(files) };
 }

@@ -52,6 +52,14 @@ export function storeContract(name: string, open: () => Store): void {
         });
       });
 
+      test('are listed for the run that made them, in the order in which they came', () => {
+        store.rememberCall('k2', { request, response: failed, run: 'run', start: 1 });
+        store.rememberCall('k3', { request, response: failed, run: 'other', start: 1 });
+        store.rememberCall('k1', { request, response: answered, run: 'run', start: 2 });
+        expect([store.callKeys('run'), store.callKeys('none')]).toEqual([['k2', 'k1'], []]);
+        expect([store.call('k1'), store.call('k4')]).toEqual([{ request, response: answered, start: 2 }, undefined]);
+      });
+
       test('a number that is not JSON is refused, not rounded to null', () => {
         const response = { ...answered, completionIds: [Number.NaN] };
         expect(() => store.rememberCall('k1', { request, response, run: 'run', start: 1 })).toThrow('NaN is not JSON');

@@ -1,5 +1,4 @@
 import Table from 'cli-table3';
-import { InputError } from '../../core/errors.ts';
 import type { RunEvent } from '../../core/event.ts';
 import { type Json, shortId } from '../../core/json.ts';
 import type { SignatureFields } from '../../core/signature.ts';
@@ -7,6 +6,7 @@ import type { Store, StoredRun } from '../../core/store.ts';
 import type { RunSummary } from '../../core/summary.ts';
 import { promptText } from '../../report/prompt-text.ts';
 import { summaryText } from '../../report/summary-text.ts';
+import { findRun } from '../find-run.ts';
 import type { Output } from '../output.ts';
 
 // `as` in this file: a store holds what our own run layer wrote into it.
@@ -80,16 +80,6 @@ export function showCommand(store: Store, id: string, output: Output): void {
         : ['not finished: the same command again goes on from here']),
     ].join('\n'),
   );
-}
-
-function findRun(store: Store, id: string): StoredRun {
-  const found = store.runs().filter((run) => run.id.startsWith(id));
-  if (found.length === 1) return found[0]!;
-  const fact =
-    found.length === 0
-      ? `There is no run "${id}" in ${store.name}.`
-      : `"${id}" fits ${found.length} runs: ${found.map((run) => shortId(run.id)).join(', ')}.`;
-  throw new InputError('run-unknown', [fact], '"better-together runs" lists them; --store names another store.');
 }
 
 function eventLine(event: RunEvent): string[] {
