@@ -66,9 +66,9 @@ export interface Store {
   /** Newest first. */
   runs(): readonly StoredRun[];
   addRun(run: { readonly id: string; readonly experiment: Json }): void;
-  /** The engine's layout is chosen at the first start and kept. */
-  layout(run: string): Fields | undefined;
-  addLayout(run: string, layout: Fields): void;
+  /** A model's engine, its layout with it, is chosen at the run's first start and kept. */
+  layout(run: string, base: string): Fields | undefined;
+  addLayout(run: string, base: string, layout: Fields): void;
   events(run: string): readonly RunEvent[];
   /** `index` counts from 0. Writing an equal event at the same place again has no effect; a different one is an error. */
   addEvent(run: string, index: number, event: RunEvent): void;

@@ -139,7 +139,7 @@ function modelOf({ models }: VerificationPorts, base: string): LanguageModel {
 
 const storedEngine = (store: StoredCalls, run: string, base: string): Engine | null =>
   // `as`: a run stores engines there; see openEngine in world.ts.
-  (store.layout(run)?.[base] as unknown as Engine | undefined) ?? null;
+  (store.layout(run, base) as unknown as Engine | undefined) ?? null;
 
 async function openAsThen(model: LanguageModel, stored: Engine | null): Promise<EngineCheck> {
   const now = await openAs(model, stored);

@@ -1,5 +1,5 @@
 import type { LiveEvent, Progress } from '../core/event.ts';
-import type { Json } from '../core/json.ts';
+import type { Fields } from '../core/json.ts';
 import type { AdapterFile, Engine } from '../core/lm.ts';
 import type { Store } from '../core/store.ts';
 import type { Trainer } from '../core/trainer.ts';
@@ -73,8 +73,8 @@ async function openEngine({ models }: Experiment, store: Store, run: string, bas
   const model = models.get(base);
   if (!model) throw new TypeError(`No model ${base} was given to this run`);
   // `as` twice: engines are plain data, and only engines are stored here.
-  const known = store.layout(run)?.[base] as unknown as Engine | undefined;
+  const known = store.layout(run, base) as unknown as Engine | undefined;
   const engine = await model.engine(known);
-  if (!known) store.addLayout(run, { [base]: engine as unknown as Json });
+  if (!known) store.addLayout(run, base, engine as unknown as Fields);
   return engine;
 }

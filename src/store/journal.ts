@@ -18,10 +18,11 @@ export function journal(query: Queries) {
       });
     },
 
-    layout: (run) => query.json<Fields>('SELECT layout AS json FROM layout WHERE run = @run', { run })[0],
-    addLayout(run, layout) {
-      const values = { run, at: now(), layout: asText(layout) };
-      query.insert('INSERT INTO layout (run, at, layout) VALUES (@run, @at, @layout)', values);
+    layout: (run, base) =>
+      query.json<Fields>('SELECT layout AS json FROM layout WHERE run = @run AND base = @base', { run, base })[0],
+    addLayout(run, base, layout) {
+      const values = { run, base, at: now(), layout: asText(layout) };
+      query.insert('INSERT INTO layout (run, base, at, layout) VALUES (@run, @base, @at, @layout)', values);
     },
     summary: (run) => query.json<Json>('SELECT summary AS json FROM summary WHERE run = @run', { run })[0],
     addSummary(run, summary) {

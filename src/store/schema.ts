@@ -6,7 +6,9 @@ export const applicationId = 0x62747472;
 /** All times are milliseconds since 1970. Small columns come before large texts, so that sums do not read the texts' pages. */
 const tables = `
   CREATE TABLE run (id TEXT PRIMARY KEY, at INTEGER NOT NULL, experiment TEXT NOT NULL) STRICT;
-  CREATE TABLE layout (run TEXT PRIMARY KEY, at INTEGER NOT NULL, layout TEXT NOT NULL) STRICT;
+  CREATE TABLE layout (
+    run TEXT NOT NULL, base TEXT NOT NULL, at INTEGER NOT NULL, layout TEXT NOT NULL, PRIMARY KEY (run, base)
+  ) STRICT;
   CREATE TABLE summary (run TEXT PRIMARY KEY, at INTEGER NOT NULL, summary TEXT NOT NULL) STRICT;
 
   CREATE TABLE start (run TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (run, number)) STRICT;

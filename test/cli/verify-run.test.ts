@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { verifyRun } from '../../src/cli/verify-run.ts';
-import { canonicalJson, contentId, type Json } from '../../src/core/json.ts';
+import { canonicalJson, contentId, type Fields, type Json } from '../../src/core/json.ts';
 import type { AdapterFile, LmRequest, LmResponse } from '../../src/core/lm.ts';
+import { firstAttempt } from '../../src/core/program.ts';
 import type { Verification } from '../../src/core/verification.ts';
 import { localModel } from '../../src/lm/llama/local-model.ts';
 import { callKey } from '../../src/run/memory.ts';
@@ -153,14 +154,14 @@ describe('calls that were made with an adapter', () => {
     const runs = sqliteStore(path());
     runs.addRun({ id, experiment: { predictors: {}, initial: { predictors: {} }, teachers: [] } });
     // `as`: an engine is plain data.
-    runs.addLayout(id, { [lm.base.sha256]: engine as unknown as Json });
+    runs.addLayout(id, lm.base.sha256, engine as unknown as Fields);
     for (const used of [null, adapter]) {
       const request: LmRequest = {
         model: { base: lm.base.sha256, adapter: used?.sha256 ?? null },
         prompt: { system: 'Be brief.', turns: [], user: 'Where is it?' },
         answer: labelPlan(['here', 'there', 'gone', 'lost']),
         choice: 'greedy',
-        sampling: { temperature: 1, topP: 1, maxTokens: 40, seed: 3 },
+        sampling: { ...firstAttempt, temperature: 1, maxTokens: 40, seed: 3 },
       };
       const response = await lm.generate(request, { adapter: used });
       runs.rememberCall(callKey(request, engine), { request, response, run: id, start: 1 });

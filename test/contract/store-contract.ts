@@ -83,17 +83,21 @@ export function storeContract(name: string, open: () => Store): void {
         expect([store.run('a'), store.run('c')]).toEqual([a, undefined]);
       });
 
-      test('keep their first layout and their first summary', () => {
-        expect([store.layout('a'), store.summary('a')]).toEqual([undefined, undefined]);
-        store.addLayout('a', { threads: 2 });
-        store.addLayout('a', { threads: 8 });
+      test('keep the first layout of each of their models', () => {
+        expect(store.layout('a', 'student')).toBeUndefined();
+        store.addLayout('a', 'student', { threads: 2 });
+        store.addLayout('a', 'student', { threads: 8 });
+        store.addLayout('a', 'teacher', { threads: 1 });
+        expect(store.layout('a', 'student')).toEqual({ threads: 2 });
+        expect(store.layout('a', 'teacher')).toEqual({ threads: 1 });
+        expect(store.layout('b', 'student')).toBeUndefined();
+      });
+
+      test('keep their first summary', () => {
+        expect(store.summary('a')).toBeUndefined();
         store.addSummary('a', { status: 'done' });
         store.addSummary('a', { status: 'stopped' });
-        expect([store.layout('a'), store.summary('a'), store.layout('b')]).toEqual([
-          { threads: 2 },
-          { status: 'done' },
-          undefined,
-        ]);
+        expect(store.summary('a')).toEqual({ status: 'done' });
       });
     });
 

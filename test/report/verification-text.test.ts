@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Verification } from '../../src/core/verification.ts';
 import { verificationText } from '../../src/report/verification-text.ts';
+import { answered } from '../support/responses.ts';
 
 const verification: Verification = {
   run: '0123456789abcdef',
@@ -36,7 +37,7 @@ test('what differs comes first, with the call and the place', () => {
         token: { index: 1, stored: 5, now: null },
         piece: { index: 0, stored: 'gone', now: null },
       },
-      stored: { failure: null, pieces: ['gone'], completionIds: [4, 5], usage },
+      stored: answered(['gone'], { completionIds: [4, 5], usage }),
       now: { failure: { kind: 'length', message: 'no end' }, usage },
     },
   });

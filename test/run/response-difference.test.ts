@@ -1,19 +1,15 @@
 import { expect, test } from 'vitest';
-import type { LmResponse } from '../../src/core/lm.ts';
+import type { LmAnswer, LmResponse } from '../../src/core/lm.ts';
 import { isSameAnswer, responseDifference } from '../../src/run/response-difference.ts';
+import { answered as answeredWith } from '../support/responses.ts';
 
 const usage = { prompt: 10, cachedPrompt: 4, completion: 3 };
-const answered = (change: Partial<LmResponse & { failure: null }> = {}): LmResponse => ({
-  failure: null,
-  pieces: ['{"', 'billing', '"}'],
-  completionIds: [5, 9, 2],
-  usage,
-  ...change,
-});
+const answered = (change: Partial<LmAnswer> = {}) =>
+  answeredWith(['{"', 'billing', '"}'], { completionIds: [5, 9, 2], usage, ...change });
 const tooLong: LmResponse = { failure: { kind: 'length', message: 'no end' }, usage };
 
 test('equal responses do not differ, in whatever order their names stand', () => {
-  const turned: LmResponse = { usage, completionIds: [5, 9, 2], pieces: ['{"', 'billing', '"}'], failure: null };
+  const turned = Object.fromEntries(Object.entries(answered()).reverse()) as unknown as LmResponse;
   expect(responseDifference(answered(), turned)).toBeNull();
 });
 
