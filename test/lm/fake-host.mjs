@@ -54,7 +54,10 @@ const acts = {
   double: (_, id) => void process.send({ type: 'done', id, result: resultOf('generate', 'double') }),
   grow: (bytes) => void process.send({ type: 'progress', memoryBytes: Number(bytes) }),
   hang: () => 'no answer',
-  rubbish: () => process.send({ type: 'rubbish' }),
+  rubbish: () => {
+    const rubbish = { type: 'rubbish', size: 1n };
+    process.send(Object.assign(rubbish, { itself: rubbish }));
+  },
   fail: () => 'failed',
 };
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
@@ -72,7 +73,8 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
     if (life.over) return;
     watch.feed();
     if (!isFromHost(message)) {
-      life.broken = `It sent ${JSON.stringify(message)?.slice(0, 200)}, which no host of ours sends.`;
+      // Not as JSON: what is no message of ours may be circular or hold numbers that JSON has not.
+      life.broken = `It sent ${inspect(message, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 200)}, which no host of ours sends.`;
       stop('crash');
     } else dispatch(message);
   };
