@@ -69,10 +69,11 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
   let verdict: Death['kind'] = 'crash';
 
   const receive = (message: unknown): void => {
-    // Its calls are on their way to the next host already.
+    // Its calls are on their way to the next host already, or it is not to be believed any more.
     if (life.over) return;
     watch.feed();
     if (!isFromHost(message)) {
+      life.over = true;
       // Not as JSON: what is no message of ours may be circular or hold numbers that JSON has not.
       life.broken = `It sent ${inspect(message, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 200)}, which no host of ours sends.`;
       stop('crash');
