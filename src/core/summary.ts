@@ -31,6 +31,8 @@ export interface RunSummary {
   readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
   readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
   readonly seconds: number;
+  /** How often the turn to compute went from one model to another, in the start that finished the run. */
+  readonly modelSwitches: number;
   /** How often anything of the run tried to reach another machine. */
   readonly networkAttempts: number;
   readonly reproducible: 'bytes' | 'replay';

@@ -21,7 +21,7 @@ export function contextFor(
   const val = overrides.val ?? experiment.splits.val;
   const valIds = new Set(val.map(({ id }) => id));
   const model = (base: string) => {
-    const found = experiment.models.get(base);
+    const found = world.models.get(base);
     if (!found) throw new TypeError(`No model ${base} was given to this run`);
     return found;
   };
@@ -72,7 +72,7 @@ export function contextFor(
         trainer: ports.trainer,
         model: model(order.base),
         releaseModels: async () => {
-          for (const open of experiment.models.values()) await open.release();
+          for (const open of world.models.values()) await open.release();
         },
         step,
         signal: ports.signal,

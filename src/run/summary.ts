@@ -31,7 +31,7 @@ export async function summarize(
   const totals = store.callTotals(id);
   const { requested, shared } = memory.counts();
   const starts = store.starts(id);
-  const engines = await Promise.all([...experiment.models.keys()].map(world.engineOf));
+  const engines = await Promise.all([...world.models.keys()].map(world.engineOf));
   return {
     run: id,
     digest,
@@ -48,6 +48,7 @@ export async function summarize(
       completion: totals.completionTokens,
     },
     seconds: starts.reduce((sum, start) => sum + start.seconds, 0),
+    modelSwitches: world.modelSwitches(),
     networkAttempts: store.networkAttempts(id),
     reproducible: engines.every(({ reproducible }) => reproducible === 'bytes') ? 'bytes' : 'replay',
     starts,

@@ -1,10 +1,11 @@
 import type { LiveEvent, Progress } from '../core/event.ts';
 import type { Fields } from '../core/json.ts';
-import type { AdapterFile, Engine } from '../core/lm.ts';
+import type { AdapterFile, Engine, LanguageModel } from '../core/lm.ts';
 import type { Store } from '../core/store.ts';
 import type { Trainer } from '../core/trainer.ts';
 import type { Experiment } from './experiment.ts';
 import { type Memory, remembering } from './memory.ts';
+import { createModelGate } from './model-gate.ts';
 import { type Recorder, recorder } from './recorder.ts';
 
 /** What a run needs from outside of the algorithms. */
@@ -27,6 +28,10 @@ export interface World {
   readonly ports: RunPorts;
   readonly memory: Memory;
   readonly recorder: Recorder;
+  /** The experiment's models, through one gate when there are several. */
+  readonly models: ReadonlyMap<string, LanguageModel>;
+  /** How often the models took turns since this start. */
+  modelSwitches(): number;
   engineOf(base: string): Promise<Engine>;
   adapterFile(sha256: string): AdapterFile;
 }
@@ -34,13 +39,18 @@ export interface World {
 export function openWorld(experiment: Experiment, ports: RunPorts, id: string, start: number): World {
   const { store, signal } = ports;
   const progress = (update: Progress) => ports.show({ type: 'progress', progress: update });
+  const gate = createModelGate();
+  const models =
+    experiment.models.size > 1
+      ? new Map([...experiment.models].map(([base, model]) => [base, gate.guard(model)]))
+      : experiment.models;
   const engines = new Map<string, Promise<Engine>>();
   const engineOf = (base: string): Promise<Engine> => {
     const known = engines.get(base);
     if (known) return known;
-    const opened = openEngine(experiment, store, id, base);
+    const opened = openEngine(models, store, id, base);
     engines.set(base, opened);
-    const model = experiment.models.get(base)?.base.name ?? base;
+    const model = models.get(base)?.base.name ?? base;
     // A failure to open reaches whoever asked for it.
     opened.then((engine) => progress({ type: 'phase', phase: `${model} on ${layoutText(engine)}` })).catch(() => {});
     return opened;
@@ -54,14 +64,24 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
     store,
     run: id,
     start,
-    models: experiment.models,
+    models,
     engineOf,
     adapterFile,
     maxCalls: experiment.settings.maxCalls,
     signal,
     onCount: ({ requested, made, remembered }) => progress({ type: 'calls', requested, made, remembered }),
   });
-  return { id, experiment, ports, memory, recorder: recorder(store, id, ports.show), engineOf, adapterFile };
+  return {
+    id,
+    experiment,
+    ports,
+    memory,
+    recorder: recorder(store, id, ports.show),
+    models,
+    modelSwitches: gate.switches,
+    engineOf,
+    adapterFile,
+  };
 }
 
 /** What the host chose for model and machine, in words. */
@@ -69,7 +89,7 @@ const layoutText = ({ device, threads, sequences, contextTokens, batchTokens }: 
   `${device}: ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${sequences} sequences of ${contextTokens} tokens, batches of ${batchTokens}`;
 
 /** The layout of a run's first start is stored and used at every other one: it is part of every call's key. */
-async function openEngine({ models }: Experiment, store: Store, run: string, base: string): Promise<Engine> {
+async function openEngine(models: World['models'], store: Store, run: string, base: string): Promise<Engine> {
   const model = models.get(base);
   if (!model) throw new TypeError(`No model ${base} was given to this run`);
   // `as` twice: engines are plain data, and only engines are stored here.

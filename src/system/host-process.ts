@@ -77,9 +77,14 @@ async function endingOf(child: ChildProcess): Promise<Ending> {
       if (child.pid === undefined) resolve({ code: null, signal: null });
     });
   });
-  // The rest of what it wrote; a grandchild may hold the pipe open for longer than that is worth.
-  if (child.stderr && !child.stderr.closed) await Promise.race([once(child.stderr, 'close'), delay(200)]);
+  await Promise.race([drained(child), delay(200)]);
   return { ...exit, stderr };
+}
+
+/** The rest of what it wrote and sent: an exit is seen before that. A grandchild may hold either open for longer than that is worth. */
+async function drained(child: ChildProcess): Promise<void> {
+  const { stderr } = child;
+  await Promise.all([stderr && !stderr.closed && once(stderr, 'close'), child.connected && once(child, 'disconnect')]);
 }
 
 function holdOpen(child: ChildProcess, hold: boolean): void {

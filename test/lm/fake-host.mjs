@@ -1,9 +1,10 @@
 // A model host without a model: what it does with a request is written in the user text. `path` arguments are marker files.
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 
 const dropped = [];
 let earlier;
 let scratch;
+let gguf;
 
 const engine = {
   name: 'fake',
@@ -19,7 +20,7 @@ const engine = {
 };
 
 function open(order) {
-  ({ earlier, scratch } = order);
+  ({ earlier, scratch, gguf } = order);
   if (order.gguf.includes('refused')) {
     const error = { kind: 'input', code: 'device-missing', messages: ['No such device.'], hint: 'Use "cpu".' };
     return process.send({ type: 'not-opened', error });
@@ -45,16 +46,27 @@ const acts = {
     writeFileSync(path, '');
     process.kill(process.pid, 'SIGKILL');
   },
+  'half-once': (path, id) => {
+    if (existsSync(path)) return;
+    writeFileSync(path, '');
+    process.send({ type: 'done', id });
+  },
+  double: (_, id) => void process.send({ type: 'done', id, result: resultOf('generate', 'double') }),
+  grow: (bytes) => void process.send({ type: 'progress', memoryBytes: Number(bytes) }),
   hang: () => 'no answer',
-  rubbish: () => process.send({ type: 'rubbish' }),
+  rubbish: () => {
+    const rubbish = { type: 'rubbish', size: 1n };
+    process.send(Object.assign(rubbish, { itself: rubbish }));
+  },
   fail: () => 'failed',
 };
 
 function work(id, { kind, request, rows }) {
   const user = kind === 'encode' ? rows[0].prompt.user : request.prompt.user;
   const [act, path] = user.split(' ');
+  appendFileSync(`${gguf}.starts`, `${user}\n`);
   process.send({ type: 'started', id });
-  const outcome = acts[act]?.(path);
+  const outcome = acts[act]?.(path, id);
   const error = { kind: 'defect', code: 'host-defect', messages: ['A defect.'], hint: '' };
   if (outcome === 'failed') return process.send({ type: 'failed', id, error });
   if (outcome === 'no answer') return;

@@ -34,6 +34,8 @@ async function refusalOf(path: string): Promise<{ code: string; message: string;
 
 const withMetadata = (...added: (typeof modelMetadata)[number][]) =>
   ggufBytes({ metadata: [...modelMetadata, ...added] });
+const ofArchitecture = (name: string, size: (typeof modelMetadata)[number]) =>
+  ggufBytes({ metadata: [['general.architecture', string(name)], size] });
 const tensor = { name: 'a', shape: [4, 4], type: 0, offset: 0 };
 
 describe('a model file', () => {
@@ -125,6 +127,16 @@ describe('a file that is no whole model is refused with the fact and a remedy:',
       ggufBytes({ tensors: [{ ...tensor, shape: [2 ** 30, 2 ** 30] }] }),
       'gguf-absurd',
       'shape',
+    ],
+    ['a tensor of nothing', ggufBytes({ tensors: [{ ...tensor, shape: [4, 0] }] }), 'gguf-absurd', 'shape 4 x 0'],
+    ['a tensor type from nowhere', ggufBytes({ tensors: [{ ...tensor, type: 1000 }] }), 'gguf-absurd', 'type 1000'],
+    ['no layers', ofArchitecture('odd', ['odd.block_count', uint(0)]), 'gguf-absurd', '0 as "odd.block_count"'],
+    ['a million layers', ofArchitecture('odd', ['odd.block_count', uint(1e6)]), 'gguf-absurd', '1 to 512'],
+    [
+      'an endless context',
+      ofArchitecture('odd', ['odd.context_length', uint(2 ** 32 - 1)]),
+      'gguf-absurd',
+      '"odd.context_length"',
     ],
     ['half a block', ggufBytes({ tensors: [{ ...tensor, shape: [33], type: 8 }] }), 'gguf-absurd', 'row of 33'],
     ['an adapter', withMetadata(['general.type', string('adapter')]), 'gguf-adapter', 'LoRA adapter'],

@@ -2,7 +2,7 @@
 import { localModelWith } from '../../src/lm/llama/local-model.ts';
 
 const [gguf, entry] = [process.env.GGUF!, process.env.ENTRY!];
-const lm = await localModelWith({ gguf }, { entry: new URL(entry), patienceMs: 10_000 });
+const lm = await localModelWith({ gguf }, { entry: new URL(entry), patienceMs: 30_000, openingPatienceMs: 30_000 });
 const row = (user: string) => [{ prompt: { system: '', turns: [], user }, pieces: null }];
 const [{ promptIds: [pid] = [] } = {}] = await lm.encode(row('hello'));
 process.send?.({ pid });

@@ -28,6 +28,7 @@ const summaryOf = (
   calls: { requested: 12345, made: 300, remembered: 12045 },
   tokens: { prompt: 1000000, cachedPrompt: 900000, completion: 5000 },
   seconds: 61.25,
+  modelSwitches: 0,
   networkAttempts: 0,
   reproducible: 'bytes',
   starts: [{ number: 1, calls: 300, seconds: 61.25, endedBy: 'done' }],

@@ -1,18 +1,9 @@
-import type { Stats } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { InputError } from '../../core/errors.ts';
 import type { BaseModel } from '../../core/lm.ts';
 import { fileDigest } from './file-digest.ts';
-import {
-  elementsOf,
-  type GgufHeader,
-  GgufHeaderLonger,
-  GgufMistake,
-  type GgufValue,
-  parseGgufHeader,
-  tensorTypeName,
-} from './gguf-header.ts';
+import { chooseAnother, fetchAgain, readGgufHeader } from './gguf-file.ts';
+import { elementsOf, type GgufHeader, type GgufValue, tensorTypeName } from './gguf-header.ts';
 
 /** A model file that was read and found whole, and what its header says beyond BaseModel. */
 export interface ModelFile {
@@ -23,92 +14,11 @@ export interface ModelFile {
 /** Checks a GGUF file, without native code, and names it by content; throws an InputError that says what is wrong and what to do. */
 export async function readModelFile(path: string): Promise<ModelFile> {
   const absolute = resolve(path);
-  const info = await statOf(absolute);
-  const header = await readHeader(absolute, info.size);
+  const header = await readGgufHeader(absolute, 'model file');
   refuseOtherKinds(absolute, header);
+  refuseOddSizes(absolute, header);
   const base = { sha256: await fileDigest(absolute), path: absolute, ...factsOf(absolute, header) };
   return { base, hasChatTemplate: typeof header.metadata.get('tokenizer.chat_template') === 'string' };
-}
-
-const chooseAnother =
-  'Name a GGUF model file, such as models/SmolLM2-135M-Instruct.Q8_0.gguf, which `npm run setup` makes.';
-const fetchAgain = 'Fetch the file again and compare its size and sha256 with the source.';
-
-async function statOf(path: string): Promise<Stats> {
-  const info = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')
-      throw new InputError('gguf-missing', [`There is no model file at "${path}".`], chooseAnother, { cause });
-    throw new InputError(
-      'gguf-unreadable',
-      [`The model file "${path}" cannot be read: ${cause.message}.`],
-      chooseAnother,
-      { cause },
-    );
-  });
-  if (info.isDirectory())
-    throw new InputError('gguf-folder', [`"${path}" is a folder, not a model file.`], chooseAnother);
-  if (!info.isFile()) throw new InputError('gguf-unreadable', [`"${path}" is not a regular file.`], chooseAnother);
-  if (info.size === 0) throw new InputError('gguf-empty', [`The model file "${path}" is empty.`], fetchAgain);
-  return info;
-}
-
-const firstRead = 4 * 2 ** 20;
-const longestHeader = 512 * 2 ** 20;
-
-async function readHeader(path: string, fileBytes: number): Promise<GgufHeader> {
-  try {
-    await using file = await openForReading(path);
-    for (let length = firstRead; ; length *= 4) {
-      const header = tryHeader(await firstBytes(file, Math.min(length, fileBytes)), fileBytes);
-      if (header) return whole(header, fileBytes);
-      if (length > longestHeader)
-        throw new GgufMistake('gguf-absurd', `has a header of more than ${longestHeader} bytes`);
-    }
-  } catch (cause) {
-    if (!(cause instanceof GgufMistake)) throw cause;
-    throw new InputError(cause.code, [`The model file "${path}" ${cause.message}.`], hints[cause.code] ?? fetchAgain, {
-      cause,
-    });
-  }
-}
-
-const hints: Readonly<Record<string, string>> = {
-  'gguf-magic':
-    'This is not a GGUF file (safetensors and PyTorch files have to be converted with llama.cpp first). ' +
-    chooseAnother,
-  'gguf-version': 'Convert the model again with a current llama.cpp.',
-};
-
-async function openForReading(path: string): Promise<FileHandle> {
-  return open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw new InputError(
-      'gguf-unreadable',
-      [`The model file "${path}" cannot be read: ${cause.message}.`],
-      chooseAnother,
-      { cause },
-    );
-  });
-}
-
-async function firstBytes(file: FileHandle, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
-  return buffer.subarray(0, bytesRead);
-}
-
-function tryHeader(bytes: Buffer, fileBytes: number): GgufHeader | null {
-  try {
-    return parseGgufHeader(bytes, fileBytes);
-  } catch (error) {
-    if (error instanceof GgufHeaderLonger) return null;
-    throw error;
-  }
-}
-
-function whole(header: GgufHeader, fileBytes: number): GgufHeader {
-  const missing = header.fileBytes - fileBytes;
-  if (missing > 0)
-    throw new GgufMistake('gguf-truncated', `is cut off: ${missing} of its ${header.fileBytes} bytes are missing`);
-  return header;
 }
 
 function refuseOtherKinds(path: string, { metadata, tensors }: GgufHeader): void {
@@ -136,6 +46,20 @@ function refuseOtherKinds(path: string, { metadata, tensors }: GgufHeader): void
       ],
       chooseAnother,
     );
+}
+
+// llama.cpp asserts at most 512 layers, which would take the process down; and it counts in 31 bits.
+const sizeLimits = { block_count: 512, context_length: 2 ** 31 - 1, embedding_length: 2 ** 31 - 1 };
+
+function refuseOddSizes(path: string, { metadata }: GgufHeader): void {
+  const architecture = String(metadata.get('general.architecture'));
+  const mistakes = Object.entries(sizeLimits).flatMap(([name, most]) => {
+    const key = `${architecture}.${name}`;
+    const value = metadata.get(key);
+    const isOdd = value !== undefined && !(Number(value) >= 1 && Number(value) <= most);
+    return isOdd ? [`The model file "${path}" has ${String(value)} as "${key}"; 1 to ${most} can be.`] : [];
+  });
+  if (mistakes.length > 0) throw new InputError('gguf-absurd', mistakes, fetchAgain);
 }
 
 function factsOf(path: string, { metadata, tensors }: GgufHeader): Omit<BaseModel, 'sha256' | 'path'> {

@@ -3,7 +3,7 @@ import { type Deferred, deferred } from './deferred.ts';
 import type { Death } from './host-link.ts';
 import type { Work, WorkResult } from './protocol.ts';
 
-/** Work that brought the host down in company twice and then alone. */
+/** Work that brought the host down, was repeated alone, and brought it down again. */
 export class HostKiller extends Error {
   override readonly name = 'HostKiller';
   readonly death: Death;
@@ -19,13 +19,13 @@ export interface Call extends Deferred<WorkResult> {
   readonly id: number;
   readonly work: Work;
   state: 'waiting' | 'sent' | 'started';
-  /** How many hosts died while they worked on it. */
-  deaths: number;
+  /** The last of the hosts that died while they worked on it; such a call is repeated once, alone. */
+  death: Death | null;
+  /** It died alone too. The verdict waits for an answer to any other call: a host that does nothing but die is not the calls' fault. */
+  isCulprit: boolean;
 }
 
-// Twice in company; the third time it is alone.
-const deathsToSuspicion = 2;
-// No request is to blame any more when the host does nothing but die: several were tried alone by then.
+// Several were tried alone by then, and none of them answered.
 const deathsInARow = 6;
 
 /** The calls that are not answered yet, who of them may be sent now, and who is to blame when a host dies. */
@@ -46,57 +46,83 @@ export function createCallBook() {
     for (const id of [...calls.keys()]) settle(id)?.reject(error);
   }
 
+  function convict(): void {
+    for (const { id, death, isCulprit } of [...calls.values()])
+      if (isCulprit && death) settle(id)?.reject(new HostKiller(death));
+  }
+
+  /** With nobody left whose answer could clear the culprits. */
+  function convictIfAlone(): void {
+    if ([...calls.values()].every(({ isCulprit }) => isCulprit)) convict();
+  }
+
+  function answered(id: number): Call | undefined {
+    barrenDeaths = 0;
+    const call = settle(id);
+    convict();
+    return call;
+  }
+
   return {
     size: () => calls.size,
     inFlight,
     rejectAll,
 
     add(work: Work): Call {
-      const call: Call = { ...deferred<WorkResult>(), id: nextId++, work, state: 'waiting', deaths: 0 };
+      const call: Call = {
+        ...deferred<WorkResult>(),
+        id: nextId++,
+        work,
+        state: 'waiting',
+        death: null,
+        isCulprit: false,
+      };
       calls.set(call.id, call);
       return call;
     },
 
     /** All that wait, oldest first; but while there are suspects, one of them and nothing else. */
     sendable(): Call[] {
-      const all = [...calls.values()];
-      const suspect = all.find(({ deaths }) => deaths >= deathsToSuspicion);
+      const all = [...calls.values()].filter(({ isCulprit }) => !isCulprit);
+      const suspect = all.find(({ death }) => death !== null);
       if (suspect) return inFlight() === 0 ? [suspect] : [];
       return all.filter(({ state }) => state === 'waiting');
     },
 
     started(id: number): void {
       const call = calls.get(id);
-      if (call) call.state = 'started';
+      if (call?.state === 'sent') call.state = 'started';
     },
 
     done(id: number, result: WorkResult): void {
-      barrenDeaths = 0;
-      settle(id)?.resolve(result);
+      answered(id)?.resolve(result);
     },
 
     failed(id: number, error: unknown): void {
-      barrenDeaths = 0;
-      settle(id)?.reject(error);
+      answered(id)?.reject(error);
     },
 
     /** A call that is not wanted any more; whether a host has heard of it. */
     abort(call: Call, reason: unknown): boolean {
       settle(call.id)?.reject(reason);
+      convictIfAlone();
       return call.state !== 'waiting';
     },
 
-    /** Puts back what a dead host was given, except what killed it alone. */
+    /** Puts back what a dead host was given: what it had started is repeated alone, and what killed it alone is the culprit. */
     mourn(death: Death): void {
       barrenDeaths++;
-      for (const call of [...calls.values()]) {
-        if (call.state === 'started') call.deaths++;
+      for (const call of calls.values()) {
+        if (call.state === 'started') {
+          call.isCulprit = call.death !== null;
+          call.death = death;
+        }
         call.state = 'waiting';
-        if (call.deaths > deathsToSuspicion) settle(call.id)?.reject(new HostKiller(death));
       }
-      if (barrenDeaths < deathsInARow) return;
-      barrenDeaths = 0;
-      rejectAll(keepsDying(death));
+      if (barrenDeaths >= deathsInARow) {
+        barrenDeaths = 0;
+        rejectAll(keepsDying(death));
+      } else convictIfAlone();
     },
   };
 }

@@ -67,6 +67,6 @@ process.on('uncaughtException', end);
 process.on('unhandledRejection', end);
 
 setInterval(() => {
-  if (progressed) tell({ type: 'progress' });
+  if (progressed) tell({ type: 'progress', memoryBytes: process.memoryUsage.rss() });
   progressed = false;
 }, 500);

@@ -1,7 +1,7 @@
 /** A value of the header. Arrays are walked, not kept: only their length is ever needed here. */
 export type GgufValue = string | number | bigint | boolean | { readonly arrayOf: number; readonly length: number };
 
-interface GgufTensor {
+export interface GgufTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly type: number;
@@ -41,6 +41,8 @@ const limits = {
   stringBytes: 16 * 2 ** 20,
   arrayLength: 8 * 2 ** 20,
   dimensions: 4,
+  // Numbered without large gaps, 42 so far: a newer one is left to llama.cpp.
+  tensorType: 255,
 } as const;
 
 /** Elements and bytes of a block, by ggml tensor type. */
@@ -207,9 +209,12 @@ function readTensors(cursor: Cursor, count: number): RawTensor[] {
     if (dimensions > limits.dimensions)
       throw new GgufMistake('gguf-absurd', `gives the tensor "${name}" ${dimensions} dimensions`);
     const shape = Array.from({ length: dimensions }, () => cursor.count(`rows in "${name}"`, 2 ** 40));
-    if (elementsOf(shape) > 2 ** 48)
+    if (elementsOf(shape) > 2 ** 48 || elementsOf(shape) === 0)
       throw new GgufMistake('gguf-absurd', `gives the tensor "${name}" the shape ${shape.join(' x ')}`);
-    return { name, shape, type: cursor.u32(), offset: cursor.count(`bytes before "${name}"`, 2 ** 52) };
+    const type = cursor.u32();
+    if (type > limits.tensorType)
+      throw new GgufMistake('gguf-absurd', `gives the tensor "${name}" the type ${type}, which does not exist`);
+    return { name, shape, type, offset: cursor.count(`bytes before "${name}"`, 2 ** 52) };
   });
 }
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
@@ -24,6 +25,8 @@ export interface HostLink {
 }
 
 export interface HostLinkEvents {
+  /** How much memory the process has now. */
+  onMemory(bytes: number): void;
   onStarted(id: number): void;
   onDone(id: number, result: WorkResult): void;
   onFailed(id: number, error: Error): void;
@@ -41,6 +44,8 @@ export interface HostLinkOptions {
   readonly order: Omit<OpenOrder, 'scratch'>;
   /** Without a sign of life for so long, while it has work, a host counts as hung. */
   readonly patienceMs: number;
+  /** The same for its opening: starting a process on a busy machine is silent for longer than computing is. */
+  readonly openingPatienceMs: number;
   /** Whether it has work. */
   isBusy(): boolean;
   readonly events: HostLinkEvents;
@@ -52,19 +57,25 @@ const graceMs = 5000;
 const env = { ...offlineEnvironment(), NODE_LLAMA_CPP_DEBUG: 'false' };
 
 /** Starts a host and waits until its model is open; throws an InputError or a WorldError when that fails, with nothing left behind. */
-export async function openHostLink({ entry, order, patienceMs, isBusy, events }: HostLinkOptions): Promise<HostLink> {
+export async function openHostLink(options: HostLinkOptions): Promise<HostLink> {
+  const { entry, order, patienceMs, openingPatienceMs, isBusy, events } = options;
   const scratch = await mkdtemp(join(tmpdir(), 'better-together-'));
   const opening = deferred<FromHost & { type: 'opened' }>();
-  const life = { opened: false, ending: false, broken: '' };
-  const watch = watchdog(patienceMs, () => {
+  const life = { opened: false, ending: false, over: false, broken: '' };
+  const hungry = (): void => {
     if (!life.opened || isBusy()) stop('timeout');
-  });
+  };
+  let watch = watchdog(openingPatienceMs, hungry);
   let verdict: Death['kind'] = 'crash';
 
   const receive = (message: unknown): void => {
+    // Its calls are on their way to the next host already, or it is not to be believed any more.
+    if (life.over) return;
     watch.feed();
     if (!isFromHost(message)) {
-      life.broken = `It sent ${JSON.stringify(message)?.slice(0, 200)}, which no host of ours sends.`;
+      life.over = true;
+      // Not as JSON: what is no message of ours may be circular or hold numbers that JSON has not.
+      life.broken = `It sent ${inspect(message, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 200)}, which no host of ours sends.`;
       stop('crash');
     } else dispatch(message);
   };
@@ -75,6 +86,7 @@ export async function openHostLink({ entry, order, patienceMs, isBusy, events }:
     else if (message.type === 'started') events.onStarted(message.id);
     else if (message.type === 'done') events.onDone(message.id, message.result);
     else if (message.type === 'failed') events.onFailed(message.id, fromCrossing(message.error));
+    else if (message.type === 'progress') events.onMemory(message.memoryBytes);
     else if (message.type === 'network') reportNetworkAttempt(message.to);
     else if (message.type === 'broken') life.broken = message.message;
   }
@@ -87,8 +99,9 @@ export async function openHostLink({ entry, order, patienceMs, isBusy, events }:
 
   const gone = host.ended.then(async (ending) => {
     watch.stop();
+    life.over = true;
     await rm(scratch, { recursive: true, force: true }).catch(() => {});
-    const message = obituary(ending, verdict, patienceMs, life.broken);
+    const message = obituary(ending, verdict, life.opened ? patienceMs : openingPatienceMs, life.broken);
     opening.reject(
       new WorldError('host-not-opened', `The model host could not be opened. ${message}`, openingHint(ending)),
     );
@@ -105,6 +118,8 @@ export async function openHostLink({ entry, order, patienceMs, isBusy, events }:
     host.send({ type: 'open', order: { ...order, scratch } } satisfies ToHost);
     const { engine, notices } = await opening.promise;
     life.opened = true;
+    watch.stop();
+    watch = watchdog(patienceMs, hungry);
     return {
       engine,
       notices,
@@ -122,10 +137,22 @@ export async function openHostLink({ entry, order, patienceMs, isBusy, events }:
   }
 }
 
+// Several short waits instead of a long one: when our own process was stopped or busy, one of them is late, and the host is not to blame.
+const looksPerPatience = 4;
+
 /** Calls back when it was not fed for a while; goes on watching until it is stopped. */
 function watchdog(patienceMs: number, onHungry: () => void) {
-  const timer = setInterval(onHungry, patienceMs).unref();
-  return { feed: () => void timer.refresh(), stop: () => clearInterval(timer) };
+  let looks = 0;
+  const timer = setInterval(() => {
+    if (++looks < looksPerPatience) return;
+    looks = 0;
+    onHungry();
+  }, patienceMs / looksPerPatience).unref();
+  const feed = (): void => {
+    looks = 0;
+    timer.refresh();
+  };
+  return { feed, stop: () => clearInterval(timer) };
 }
 
 function obituary({ code, signal, stderr }: Ending, kind: Death['kind'], patienceMs: number, broken: string): string {

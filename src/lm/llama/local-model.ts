@@ -2,6 +2,7 @@ import { InputError, WorldError } from '../../core/errors.ts';
 import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { cores, idleCores } from '../../system/hardware.ts';
+import { requireAdapter } from './adapter-file.ts';
 import { readModelFile } from './base-model.ts';
 import { HostKiller } from './call-book.ts';
 import { fileDigest } from './file-digest.ts';
@@ -31,14 +32,15 @@ export type LocalModel = LanguageModel & AsyncDisposable;
  * first use, in a child process that is opened again by the next use after `release()` or its death.
  */
 export const localModel = (options: LocalModelOptions): Promise<LocalModel> =>
-  localModelWith(options, { entry: childEntry, patienceMs: 120_000 });
+  localModelWith(options, { entry: childEntry, patienceMs: 120_000, openingPatienceMs: 120_000 });
 
 const childEntry = new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url);
 
-/** What tests replace: the program that is started as the host, and how long it may be silent. */
+/** What tests replace: the program that is started as the host, and how long it may be silent, at work and at its opening. */
 export interface HostSettings {
   readonly entry: URL;
   readonly patienceMs: number;
+  readonly openingPatienceMs: number;
 }
 
 export async function localModelWith(options: LocalModelOptions, settings: HostSettings): Promise<LocalModel> {
@@ -51,7 +53,7 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     ...settings,
     order: { gguf: base.path, device, wishes },
     beforeOpening: () => requireSameModel(base),
-    beforeWork: (work) => (work.kind === 'encode' ? Promise.resolve() : requireContent(work.adapter)),
+    beforeWork: (work) => (work.kind === 'encode' ? Promise.resolve() : requireUsable(work.adapter, base)),
   });
   const { release } = host;
   return {
@@ -96,7 +98,7 @@ async function generate(
     return {
       failure: {
         kind,
-        message: `This request brought the model host down three times, the last time alone. ${message}`,
+        message: `This request brought the model host down twice, the second time alone. ${message}`,
       },
       usage: { prompt: 0, cachedPrompt: 0, completion: 0 },
     };
@@ -108,7 +110,7 @@ function rethrown(error: unknown): never {
   if (!(error instanceof HostKiller)) throw error;
   throw new WorldError(
     'host-died',
-    `The model host died three times over the same work. ${error.message}`,
+    `The model host died twice over the same work. ${error.message}`,
     'Check memory and the model file, then run again.',
   );
 }
@@ -157,20 +159,6 @@ async function requireSameModel({ path, sha256 }: BaseModel): Promise<void> {
   );
 }
 
-async function requireContent(adapter: AdapterFile | null): Promise<void> {
-  if (!adapter) return;
-  const found = await fileDigest(adapter.path).catch((cause: unknown) => {
-    throw new WorldError(
-      'adapter-missing',
-      `The adapter "${adapter.path}" cannot be read.`,
-      'Run again: a training whose adapter is gone is repeated.',
-      { cause },
-    );
-  });
-  if (found !== adapter.sha256)
-    throw new WorldError(
-      'adapter-changed',
-      `The adapter "${adapter.path}" has the sha256 ${found}, not ${adapter.sha256}.`,
-      'Put the file back, or remove it and run again: the training is repeated then.',
-    );
-}
+const requireUsable = async (adapter: AdapterFile | null, base: BaseModel): Promise<void> => {
+  if (adapter) await requireAdapter(adapter, base);
+};

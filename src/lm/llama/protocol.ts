@@ -55,8 +55,8 @@ export type ToHost =
 export type FromHost =
   | { readonly type: 'opened'; readonly engine: Engine; readonly notices: readonly Notice[] }
   | { readonly type: 'not-opened'; readonly error: CrossingError }
-  /** Something was computed since the last sign of life. */
-  | { readonly type: 'progress' }
+  /** Something was computed since the last sign of life; and the memory that the process has now. */
+  | { readonly type: 'progress'; readonly memoryBytes: number }
   /** From here on this work may be what brings the host down. */
   | { readonly type: 'started'; readonly id: number }
   | { readonly type: 'done'; readonly id: number; readonly result: WorkResult }
@@ -66,18 +66,33 @@ export type FromHost =
   /** The host cannot go on and ends itself. */
   | { readonly type: 'broken'; readonly message: string };
 
-const types: ReadonlySet<unknown> = new Set([
-  'opened',
-  'not-opened',
-  'progress',
-  'started',
-  'done',
-  'failed',
-  'network',
-  'broken',
-] satisfies FromHost['type'][]);
-
 /** Anything else on the channel means that the process is not our host any more. */
 export function isFromHost(message: unknown): message is FromHost {
-  return typeof message === 'object' && message !== null && 'type' in message && types.has(message.type);
+  if (!isObject(message)) return false;
+  switch (message.type) {
+    case 'progress':
+      return typeof message.memoryBytes === 'number';
+    case 'opened':
+      return isObject(message.engine) && Array.isArray(message.notices);
+    case 'not-opened':
+      return isCrossing(message.error);
+    case 'started':
+      return typeof message.id === 'number';
+    case 'done':
+      return typeof message.id === 'number' && isObject(message.result) && typeof message.result.kind === 'string';
+    case 'failed':
+      return typeof message.id === 'number' && isCrossing(message.error);
+    case 'network':
+      return typeof message.to === 'string';
+    case 'broken':
+      return typeof message.message === 'string';
+    default:
+      return false;
+  }
 }
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+const isCrossing = (error: unknown): boolean =>
+  isObject(error) && typeof error.code === 'string' && Array.isArray(error.messages);

@@ -1,8 +1,8 @@
 import { WorldError } from '../../core/errors.ts';
 import type { Engine } from '../../core/lm.ts';
-import { createAdapterPlaces } from './adapter-places.ts';
 import { createCallBook } from './call-book.ts';
 import { type HostLink, type HostLinkEvents, openHostLink } from './host-link.ts';
+import { createHostWear } from './host-wear.ts';
 import { layoutOf, type OpenOrder, type Work, type WorkResult } from './protocol.ts';
 
 /** A model host as one uses it: opened when needed, opened again when it dies, closed on request. */
@@ -21,6 +21,7 @@ export interface SupervisorOptions {
   readonly entry: URL;
   readonly order: Omit<OpenOrder, 'scratch' | 'earlier'>;
   readonly patienceMs: number;
+  readonly openingPatienceMs: number;
   /** Throws when the model file is not what it was. */
   beforeOpening(): Promise<void>;
   /** Throws when the files that the work names are not what it says. */
@@ -31,14 +32,16 @@ export function supervise(options: SupervisorOptions): Supervisor {
   const calls = createCallBook();
   const users = countUsers();
   let link: HostLink | null = null;
-  let places = createAdapterPlaces();
+  let wear = createHostWear();
   let known: Pick<HostLink, 'engine' | 'notices'> | null = null;
   let earlier: Engine | null = null;
   let closing: Promise<void> | null = null;
 
   const events: HostLinkEvents = {
     onStarted: calls.started,
+    onMemory: (bytes) => wear.weighed(bytes),
     onDone(id, result) {
+      wear.answered();
       calls.done(id, result);
       void pump();
     },
@@ -57,16 +60,23 @@ export function supervise(options: SupervisorOptions): Supervisor {
   const open = shared(async (): Promise<void> => {
     if (link) return;
     await options.beforeOpening();
-    const { entry, patienceMs } = options;
+    const { entry, patienceMs, openingPatienceMs } = options;
     const order = { ...options.order, earlier };
-    const fresh = await openHostLink({ entry, order, patienceMs, isBusy: () => calls.size() > 0, events });
+    const fresh = await openHostLink({
+      entry,
+      order,
+      patienceMs,
+      openingPatienceMs,
+      isBusy: () => calls.size() > 0,
+      events,
+    });
     if (known && !isSame(known.engine, fresh.engine)) {
       await fresh.end();
       throw engineChanged(known.engine, fresh.engine);
     }
     known = { engine: fresh.engine, notices: fresh.notices };
     earlier = fresh.engine;
-    places = createAdapterPlaces();
+    wear = createHostWear();
     link = fresh;
   });
 
@@ -82,15 +92,15 @@ export function supervise(options: SupervisorOptions): Supervisor {
     if (!link) return;
     link.holdOpen(calls.size() > 0);
     sendTo(link);
-    // What waits with nothing in flight needs a process without old adapters.
+    // What waits with nothing in flight needs a fresh process.
     if (calls.inFlight() === 0 && calls.size() > 0) await renew();
   }
 
   function sendTo(host: HostLink): void {
     for (const call of calls.sendable()) {
       // What comes after it waits too: it would keep the old process busy.
-      if (!places.isFor(call.work)) return;
-      places.take(call.work);
+      if (!wear.isFor(call.work)) return;
+      wear.take(call.work);
       call.state = 'sent';
       host.send(call.id, call.work);
     }
