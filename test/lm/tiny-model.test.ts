@@ -95,6 +95,31 @@ test('the label that is taken is the one with the highest logit at each fork', a
   expect(decoded.failure === null && decoded.pieces).toEqual([options[chances.indexOf(Math.max(...chances))]]);
 });
 
+test('whole labels are weighed as the model itself weighs their tokens, whatever it was asked before', async () => {
+  const prompt = { system: '', turns: [], user: 'Hi' };
+  const options = ['up', 'upper', 'down', 'downtown', 'left'];
+  const weigh = async () => {
+    const decoded = await ask(lm, { ...prompt, answer: [{ type: 'choice', options }], choice: 'most-probable' });
+    return decoded.failure ? expect.fail(decoded.failure.message) : decoded;
+  };
+  const decoded = await weigh();
+  const rows = await lm.encode(options.map((option) => ({ prompt, pieces: [option] })));
+  const logs = await Promise.all(
+    rows.map(async ({ promptIds, completionIds }) => {
+      const positions = completionIds.map((_, index) => promptIds.length - 1 + index);
+      const distributions = await lm.logProbabilities([{ ids: [...promptIds, ...completionIds], positions }], null);
+      return completionIds.reduce((sum, id, index) => sum + distributions[index]![id]!, 0);
+    }),
+  );
+  const weights = logs.map(Math.exp);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const { confidence, probabilities } = decoded.choices[0]!;
+  expect(probabilities).toEqual(weights.map((weight) => expect.closeTo(weight / total, 2)));
+  expect(confidence).toBe(Math.max(...probabilities!));
+  expect(decoded.pieces).toEqual([options[probabilities!.indexOf(confidence)]]);
+  expect(await weigh()).toEqual(decoded);
+});
+
 describe('a release', () => {
   test.runIf(process.platform === 'linux')(
     'ends the process and removes what it wrote; the next use opens the same engine',

@@ -1,4 +1,12 @@
-import type { AdapterFile, AnswerPlan, LanguageModel, LmRequest, LmResponse, Sampling } from '../../src/core/lm.ts';
+import type {
+  AdapterFile,
+  AnswerPlan,
+  LanguageModel,
+  LmRequest,
+  LmResponse,
+  RequestChoice,
+  Sampling,
+} from '../../src/core/lm.ts';
 import { firstAttempt } from '../../src/core/program.ts';
 
 export interface Ask {
@@ -6,6 +14,7 @@ export interface Ask {
   readonly system?: string;
   readonly turns?: LmRequest['prompt']['turns'];
   readonly answer?: AnswerPlan;
+  readonly choice?: RequestChoice;
   readonly sampling?: Partial<Sampling>;
   readonly adapter?: AdapterFile | null;
   readonly signal?: AbortSignal;
@@ -16,13 +25,13 @@ export function ask(
   lm: LanguageModel,
   { user, system = '', turns = [], answer = null, ...rest }: Ask,
 ): Promise<LmResponse> {
-  const { sampling, adapter = null, signal } = rest;
+  const { sampling, choice = 'greedy', adapter = null, signal } = rest;
   return lm.generate(
     {
       model: { base: lm.base.sha256, adapter: adapter?.sha256 ?? null },
       prompt: { system, turns, user },
       answer,
-      choice: 'greedy',
+      choice,
       sampling: { ...firstAttempt, maxTokens: 32, ...sampling },
     },
     { adapter, ...(signal && { signal }) },

@@ -97,18 +97,20 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
   }
 
   async function weigh(tokens: readonly number[], among: readonly number[]): Promise<StepResult> {
-    // `includeTop`, because `includeMax` gives nothing.
-    const filter = { tokens: asTokens(among), includeTop: 1 };
-    const outputs = await evaluate(tokens, [tokens.length - 1], { logits: { filter }, totalLogitWeight: true });
-    const { logits: found = new Map<Token, number>(), totalLogitWeight = Number.NaN } = outputs.at(-1)?.next ?? {};
-    const logits = asTokens(among).map((token) => {
-      const logit = found.get(token);
+    // The token that would be taken comes along for nothing; `includeTop` would sort the whole vocabulary, and `includeMax` gives nothing.
+    const filter = { tokens: asTokens(among), includeSelected: true };
+    const generateNext = { token: true, logits: { filter }, totalLogitWeight: true };
+    const outputs = await evaluate(tokens, [tokens.length - 1], generateNext);
+    const { token: top, logits: found, totalLogitWeight } = outputs.at(-1)?.next ?? {};
+    const logitOf = (token: Token | null | undefined): number => {
+      const logit = token === null || token === undefined ? undefined : found?.get(token);
       if (logit === undefined || Number.isNaN(logit))
         throw new Error(`The model gave ${logit} as the logit of ${token}`);
       return logit;
-    });
-    const [top, highest] = [...found].reduce((best, entry) => (entry[1] > best[1] ? entry : best));
-    return { kind: 'weigh', logits, top, logWeight: highest + Math.log(totalLogitWeight) };
+    };
+    const logWeight = logitOf(top) + Math.log(totalLogitWeight ?? Number.NaN);
+    // `!`: its logit was just found.
+    return { kind: 'weigh', logits: asTokens(among).map(logitOf), top: top!, logWeight };
   }
 
   async function measure(tokens: readonly number[], at: readonly number[]): Promise<StepResult> {
