@@ -37,8 +37,9 @@ export interface HostProcessOptions {
 export async function startHostProcess({ entry, env = {}, onMessage }: HostProcessOptions): Promise<HostProcess> {
   const child = fork(await runnable(entry), [], {
     serialization: 'advanced',
-    // Flags of the parent, such as a debugger's port or a test runner's loader, are not the host's.
-    execArgv: [],
+    // Flags of the parent, such as a debugger's port or a test runner's loader, are not the host's. The young generation is kept small,
+    // because a process that lives for hours would let it grow by 50 MB.
+    execArgv: ['--max-semi-space-size=1'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });
