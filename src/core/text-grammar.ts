@@ -27,10 +27,14 @@ const mostStates = 4000;
 const longestRepetition = 2000;
 const longestText = 10_000;
 
+// Sets are written as what is in them, never as what is not: a model that writes single bytes also writes what is no UTF-8, llama.cpp
+// reads that as a number beyond the last character, and in our text it would be several.
+const raw = String.raw`[\x20-\x21\x23-\x5b\x5d-\ud7ff\ue000-\U0010ffff]`;
+
 /** A rule for any character of a JSON string, and one for a character that counts as one. */
 export const textRules = {
-  char: String.raw`[^"\\\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4})`,
-  single: String.raw`[^"\\\x00-\x1F] | "\\" (["\\bfnrt] | "u00" [01] [0-9a-fA-F])`,
+  char: String.raw`${raw} | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4})`,
+  single: String.raw`${raw} | "\\" (["\\bfnrt] | "u00" [01] [0-9a-fA-F])`,
 };
 
 /** The rules of a text, the first of them its own, under names that begin with `name`; a text without bounds has none. */
@@ -142,12 +146,8 @@ function jsonChars(set: CharSet): string[] {
   ];
 }
 
-function charClass(set: CharSet): string {
-  const outside = complementOf(set);
-  const ranges = (of: CharSet): string =>
-    of.map(([first, last]) => (first === last ? classChar(first) : `${classChar(first)}-${classChar(last)}`)).join('');
-  return outside.length < set.length && outside.length > 0 ? `[^${ranges(outside)}]` : `[${ranges(set)}]`;
-}
+const charClass = (set: CharSet): string =>
+  `[${set.map(([first, last]) => (first === last ? classChar(first) : `${classChar(first)}-${classChar(last)}`)).join('')}]`;
 
 function classChar(code: number): string {
   const char = String.fromCodePoint(code);
