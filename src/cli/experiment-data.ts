@@ -110,7 +110,11 @@ function typedRow(row: Fields, fields: readonly Field[]): Fields {
   const entries = Object.entries(row).map(([name, value]): [string, Json | undefined] => {
     const kind = kinds.get(name);
     if (typeof value !== 'string' || !kind || kind.type === 'string') return [name, value];
-    if (kind.type === 'choice') return [name, kind.values.find((option) => String(option) === value.trim()) ?? value];
+    if (kind.type === 'choice') {
+      const found = kind.values.find((option) => String(option) === value.trim());
+      // null may be one of them.
+      return [name, found === undefined ? value : found];
+    }
     if (kind.type === 'json' && isTextOrNull(kind.schema)) return [name, value.trim() === 'null' ? null : value];
     try {
       // `as`: JSON.parse returns JSON.

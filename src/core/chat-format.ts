@@ -2,12 +2,12 @@ import type { ChatFormatName, Demo, PredictorState } from './candidate.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Field, FieldKind } from './field.ts';
 import {
-  type Expression,
   grammarBetween,
   inGrammarOrder,
   jsonExpression,
   lineExpression,
   stringBodyGrammar,
+  UnsupportedType,
 } from './grammar.ts';
 import type { Fields, Json } from './json.ts';
 import type { AnswerPart, AnswerPlan, Prompt, ValueEnd } from './lm.ts';
@@ -16,7 +16,8 @@ import type { Signature, SignatureFields } from './signature.ts';
 /** A place in an answer where a value stands: how it is decoded, and how a known value is written there (with the text that ends it). */
 interface Slot {
   readonly field: string;
-  readonly part: AnswerPart;
+  /** Only asked for where decoding is constrained: free decoding holds types that no grammar can. */
+  part(): AnswerPart;
   write(value: Json): string;
 }
 
@@ -51,16 +52,25 @@ export function renderPrompt(signature: SignatureFields, state: PredictorState, 
   };
 }
 
+// A grammar with patterns takes milliseconds to make, and every call needs it: remembered for as long as the fields live.
+const plans = new WeakMap<readonly Field[], Map<ChatFormatName, AnswerPlan>>();
+
 /** How the answer to a prompt of this predictor is decoded; null: freely. */
 export function answerPlan(
   signature: SignatureFields,
   state: Pick<PredictorState, 'chatFormat' | 'decoding'>,
 ): AnswerPlan {
   if (state.decoding === 'free') return null;
-  return formats[state.chatFormat]
-    .template(signature.outputFields)
-    .map((item) => (typeof item === 'string' ? { type: 'text', text: item } : item.part));
+  const { outputFields } = signature;
+  const known = plans.get(outputFields) ?? new Map<ChatFormatName, AnswerPlan>();
+  plans.set(outputFields, known);
+  const plan = known.get(state.chatFormat) ?? planOf(formats[state.chatFormat].template(outputFields));
+  known.set(state.chatFormat, plan);
+  return plan;
 }
+
+const planOf = (template: Template): AnswerPlan =>
+  template.map((item) => (typeof item === 'string' ? { type: 'text', text: item } : item.part()));
 
 /** Which output stands in each part of the plan; null where forced text does. */
 export const planFields = (
@@ -176,12 +186,12 @@ function readValue(field: Field, raw: string, format: ChatFormatName): Json {
 
 /** A closed choice; `text` is how a label stands in the answer. */
 function choice(field: Field, values: readonly Json[], text: (value: Json) => string): Slot {
-  return { field: field.name, part: { type: 'choice', options: values.map(text) }, write: text };
+  return { field: field.name, part: () => ({ type: 'choice', options: values.map(text) }), write: text };
 }
 
 /** A sampled value; `write` includes the text that the grammar ends with. */
-function sampled(field: Field, grammar: string, end: ValueEnd, write: (value: Json) => string): Slot {
-  return { field: field.name, part: { type: 'value', grammar, end }, write };
+function sampled(field: Field, grammar: () => string, end: ValueEnd, write: (value: Json) => string): Slot {
+  return { field: field.name, part: () => ({ type: 'value', grammar: grammar(), end }), write };
 }
 
 /** `{"team": "billing", "urgent": true}` */
@@ -207,7 +217,12 @@ const json: ChatFormat = {
       } else if (kind.type === 'string') {
         items.push(
           `${key}"`,
-          sampled(field, stringBodyGrammar(), { kind: 'json-string' }, (value) => jsonText(value).slice(1)),
+          sampled(
+            field,
+            () => stringBodyGrammar(kind.schema),
+            { kind: 'json-string' },
+            (value) => jsonText(value).slice(1),
+          ),
         );
         lead = `${after} `;
       } else {
@@ -215,7 +230,7 @@ const json: ChatFormat = {
           key,
           sampled(
             field,
-            grammarBetween('', valueExpression(kind), after),
+            () => grammarBetween('', jsonExpression(kind.schema), after),
             { kind: 'json', after },
             (value) => structuredText(kind, value) + after,
           ),
@@ -245,7 +260,7 @@ const json: ChatFormat = {
 /** The only output, bare: a quarter fewer prompt tokens than JSON. */
 const value: ChatFormat = {
   ask: ([field]) => `Answer with ${demand(field!, bare)} only.`,
-  template: ([field]) => [bareSlot(field!, '', '')],
+  template: ([field]) => [bareSlot(field!, 'line', '', '')],
   read: ([field], text) => new Map([[field!.name, text.trim()]]),
 };
 
@@ -256,7 +271,7 @@ const lines: ChatFormat = {
   template: (outputs) =>
     outputs.flatMap((field, index) => [
       `${field.name}:`,
-      bareSlot(field, ' ', index === outputs.length - 1 ? '' : '\n'),
+      bareSlot(field, 'line', ' ', index === outputs.length - 1 ? '' : '\n'),
     ]),
   read(outputs, text) {
     const found = new Map<string, string>();
@@ -278,11 +293,12 @@ const markers: ChatFormat = {
       marker('completed'),
     ].join('\n'),
   template: (outputs) => [
-    ...outputs.flatMap((field) => [`${marker(field.name)}\n`, bareSlot(field, '', '\n\n')]),
+    ...outputs.flatMap((field) => [`${marker(field.name)}\n`, bareSlot(field, 'marked-line', '', '\n\n')]),
     marker('completed'),
   ],
   read(outputs, text) {
-    const sections = text.split(/^\s*\[\[ ## (\w+) ## \]\]/m);
+    // Only \n breaks a line here, as everywhere else: a value may hold U+2028, which `^` with the flag m would stop at.
+    const sections = text.split(/(?:^|\n)\s*\[\[ ## (\w+) ## \]\]/);
     const found = new Map<string, string>();
     for (let i = 1; i < sections.length; i += 2) {
       const name = sections[i]!;
@@ -292,23 +308,19 @@ const markers: ChatFormat = {
   },
 };
 
-/** Numbers and structured values, as JSON. */
-const valueExpression = (kind: Exclude<FieldKind, { type: 'choice' | 'string' }>): Expression =>
-  jsonExpression(kind.type === 'json' ? kind.schema : { type: kind.integer ? 'integer' : 'number' });
-
 const structuredText = (kind: FieldKind, value: Json): string =>
   jsonText(kind.type === 'json' ? inGrammarOrder(value, kind.schema) : value);
 
 const marker = (name: string): string => `[[ ## ${name} ## ]]`;
 
 /** A value without quotes between `before` and `after`; an empty `after` means that the model ends its turn. */
-function bareSlot(field: Field, before: string, after: string): Slot {
+function bareSlot(field: Field, place: 'line' | 'marked-line', before: string, after: string): Slot {
   const { kind } = field;
   const write = (item: Json) => before + (kind.type === 'json' ? structuredText(kind, item) : bare(item)) + after;
   if (kind.type === 'choice') return choice(field, kind.values, write);
   const end: ValueEnd = after === '' ? { kind: 'turn' } : { kind: 'text', text: after };
-  const expression = kind.type === 'string' ? lineExpression : valueExpression(kind);
-  return sampled(field, grammarBetween(before, expression, after), end, write);
+  const expression = () => (kind.type === 'string' ? lineExpression(kind.schema, place) : jsonExpression(kind.schema));
+  return sampled(field, () => grammarBetween(before, expression(), after), end, write);
 }
 
 const formats: Readonly<Record<ChatFormatName, ChatFormat>> = { json, value, lines, markers };
@@ -319,17 +331,34 @@ export function formatMistakes(
   state: Pick<PredictorState, 'chatFormat' | 'decoding'>,
 ): string[] {
   const { outputFields } = signature;
-  if (state.chatFormat === 'value' && outputFields.length !== 1) {
-    return [
-      `The chat format "value" is for one output; this signature has ${outputFields.length}. Use "json" or "lines".`,
-    ];
+  const layout =
+    state.chatFormat === 'value' && outputFields.length !== 1
+      ? [`The chat format "value" is for one output; this signature has ${outputFields.length}. Use "json" or "lines".`]
+      : [];
+  const labels = state.chatFormat === 'json' ? [] : outputFields.flatMap(likeLabels);
+  return [...layout, ...labels, ...outputFields.flatMap((field) => decodingMistakes(signature, field, state))];
+}
+
+function decodingMistakes(
+  signature: SignatureFields,
+  field: Field,
+  state: Pick<PredictorState, 'chatFormat' | 'decoding'>,
+): string[] {
+  try {
+    answerPlan({ ...signature, outputFields: [field] }, state);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UnsupportedType)) throw error;
+    return error.mistakes.map(({ path, message }) => `The output "${field.name}${path}": ${message}`);
   }
-  return outputFields.flatMap((field) => {
-    try {
-      answerPlan({ ...signature, outputFields: [field] }, state);
-      return [];
-    } catch (error) {
-      return [`The output "${field.name}": ${error instanceof Error ? error.message : error}`];
-    }
-  });
+}
+
+/** Labels that cannot be told apart where they stand without quotes and without the blanks around them. */
+function likeLabels({ name, kind }: Field): string[] {
+  if (kind.type !== 'choice') return [];
+  const read = kind.values.map((value) => bare(value).trim());
+  const first = read.findIndex((text, index) => read.indexOf(text) !== index);
+  if (first === -1) return [];
+  const pair = [kind.values[read.indexOf(read[first]!)]!, kind.values[first]!].map(jsonText).join(' and ');
+  return [`The output "${name}": the labels ${pair} read the same without quotes; use the chat format "json".`];
 }

@@ -195,7 +195,7 @@ test('a dead host is thrown as it is', async () => {
 });
 
 test('predictors that cannot be laid out are refused before anything is asked, all at once', () => {
-  const open = signature({ inputs: { a: z.string() }, outputs: { scores: z.record(z.string(), z.number()) } });
+  const open = signature({ inputs: { a: z.string() }, outputs: { scores: z.number().multipleOf(5) } });
   const making = () =>
     program({
       predictors: { two: signature('a -> b, c'), open },
@@ -207,7 +207,7 @@ test('predictors that cannot be laid out are refused before anything is asked, a
       'chat-format',
       [
         'The predictor "two": The chat format "value" is for one output; this signature has 2. Use "json" or "lines".',
-        'The predictor "open": The output "scores": an object without named properties cannot be decoded under a grammar; name them, or use decoding "free"',
+        'The predictor "open": The output "scores": "multipleOf" cannot be decoded under a grammar; use decoding "free" or a simpler type',
       ],
       'Choose another chatFormat, decoding or choice.',
     ),

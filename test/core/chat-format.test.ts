@@ -284,20 +284,30 @@ describe('a signature that cannot be laid out', () => {
     const open = signature({
       inputs: { a: z.string() },
       outputs: {
-        scores: z.record(z.string(), z.number()),
-        pair: z.tuple([z.int(), z.int()]),
+        scores: z.looseObject({ a: z.number() }),
+        step: z.number().multipleOf(5),
         team: z.string(),
       },
     });
     expect(formatMistakes(open, constrained('json'))).toEqual([
-      'The output "scores": an object without named properties cannot be decoded under a grammar; name them, or use decoding "free"',
-      'The output "pair": "prefixItems" cannot be decoded under a grammar; use decoding "free" or a simpler type',
+      'The output "scores": "additionalProperties" cannot be decoded under a grammar; name every member (no z.looseObject, no .catchall), or use decoding "free"',
+      'The output "step": "multipleOf" cannot be decoded under a grammar; use decoding "free" or a simpler type',
     ]);
   });
 
   test('may be decoded freely', () => {
-    const open = signature({ inputs: { a: z.string() }, outputs: { scores: z.record(z.string(), z.number()) } });
-    expect(formatMistakes(open, { chatFormat: 'json', decoding: 'free' })).toEqual([]);
+    const open = signature({ inputs: { a: z.string() }, outputs: { step: z.number().multipleOf(5) } });
+    const free = { chatFormat: 'json', decoding: 'free' } as const;
+    expect(formatMistakes(open, free)).toEqual([]);
+    expect(answerPieces(open, free, { step: 10 })).toEqual(['{"step": 10}']);
+  });
+
+  test('with labels that are one without quotes is told, except in JSON', () => {
+    const alike = signature({ inputs: { a: z.string() }, outputs: { b: z.literal(['1', 1]) } });
+    expect(formatMistakes(alike, constrained('lines'))).toEqual([
+      'The output "b": the labels "1" and 1 read the same without quotes; use the chat format "json".',
+    ]);
+    expect(formatMistakes(alike, constrained('json'))).toEqual([]);
   });
 
   test('is none with one output of any kind', () => {

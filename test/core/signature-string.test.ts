@@ -19,16 +19,20 @@ const mistakesOf = (text: string): readonly string[] => {
   return [];
 };
 
+const text: FieldKind = { type: 'string', schema: { type: 'string' } };
+const whole: FieldKind = { type: 'number', integer: true, schema: { type: 'integer' } };
+const number: FieldKind = { type: 'number', integer: false, schema: { type: 'number' } };
+
 test('a field without a type is text', () => {
-  expect(kindsOf('ticket -> team')).toEqual({ ticket: { type: 'string' }, team: { type: 'string' } });
+  expect(kindsOf('ticket -> team')).toEqual({ ticket: text, team: text });
 });
 
 test.each<[string, FieldKind]>([
-  ['str', { type: 'string' }],
-  ['string', { type: 'string' }],
-  ['int', { type: 'number', integer: true }],
-  ['float', { type: 'number', integer: false }],
-  ['number', { type: 'number', integer: false }],
+  ['str', text],
+  ['string', text],
+  ['int', { type: 'number', integer: true, schema: { type: 'integer' } }],
+  ['float', number],
+  ['number', number],
   ['bool', { type: 'choice', values: [true, false] }],
   ['boolean', { type: 'choice', values: [true, false] }],
   ["'yes' | 'no'", { type: 'choice', values: ['yes', 'no'] }],
@@ -51,8 +55,8 @@ test.each([
 
 test('several fields stand on each side, each with a type of its own', () => {
   expect(kindsOf("ticket, age: int->team: 'billing'|'delivery',urgent: bool")).toEqual({
-    ticket: { type: 'string' },
-    age: { type: 'number', integer: true },
+    ticket: text,
+    age: whole,
     team: { type: 'choice', values: ['billing', 'delivery'] },
     urgent: { type: 'choice', values: [true, false] },
   });
@@ -60,17 +64,17 @@ test('several fields stand on each side, each with a type of its own', () => {
 
 test('line breaks are blanks', () => {
   expect(kindsOf("ticket,\n  age: int\n->\n  team: 'billing'\n    | 'delivery'\n")).toEqual({
-    ticket: { type: 'string' },
-    age: { type: 'number', integer: true },
+    ticket: text,
+    age: whole,
     team: { type: 'choice', values: ['billing', 'delivery'] },
   });
 });
 
 test('commas, arrows, pipes, brackets and the other quote may stand inside quotes', () => {
   expect(kindsOf(`a -> b: 'x, y' | "p -> q" | 'r | s' | "[t" | "it's" | '"u"', c`)).toEqual({
-    a: { type: 'string' },
+    a: text,
     b: { type: 'choice', values: ['x, y', 'p -> q', 'r | s', '[t', "it's", '"u"'] },
-    c: { type: 'string' },
+    c: text,
   });
 });
 
@@ -87,8 +91,8 @@ test('any words are labels', () => {
 
 test('a field may have the name of something that every object has', () => {
   expect(kindsOf('constructor -> toString: int')).toEqual({
-    constructor: { type: 'string' },
-    toString: { type: 'number', integer: true },
+    constructor: text,
+    toString: whole,
   });
 });
 

@@ -10,13 +10,15 @@ const fieldOf = (type: z.ZodType): Omit<Field, 'name'> => {
 };
 
 test.each<[string, z.ZodType, Field['kind']]>([
-  ['text', z.string(), { type: 'string' }],
-  ['a number', z.number(), { type: 'number', integer: false }],
-  ['a whole number', z.int(), { type: 'number', integer: true }],
+  ['text', z.string(), { type: 'string', schema: { type: 'string' } }],
+  ['a number', z.number(), { type: 'number', integer: false, schema: { type: 'number' } }],
+  ['a whole number', z.int(), { type: 'number', integer: true, schema: { type: 'integer' } }],
   ['right or wrong', z.boolean(), { type: 'choice', values: [true, false] }],
   ['one of some words', z.enum(['x', 'y']), { type: 'choice', values: ['x', 'y'] }],
   ['one of some numbers', z.literal([1, 2.5]), { type: 'choice', values: [1, 2.5] }],
   ['a single word', z.literal('x'), { type: 'choice', values: ['x'] }],
+  ['a choice that may be null', z.enum(['x', 'y']).nullable(), { type: 'choice', values: ['x', 'y', null] }],
+  ['a union of choices', z.union([z.enum(['x', 'y']), z.literal(3)]), { type: 'choice', values: ['x', 'y', 3] }],
 ])('%s has a kind of its own', (_, type, kind) => {
   expect(fieldOf(type)).toEqual({ description: '', kind, constraints: [] });
 });
@@ -37,11 +39,6 @@ test.each<[string, z.ZodType, object]>([
     },
   ],
   ['text that may be null', z.string().nullable(), { type: ['string', 'null'] }],
-  [
-    'a choice that may be null',
-    z.enum(['x']).nullable(),
-    { anyOf: [{ type: 'string', enum: ['x'] }, { type: 'null' }] },
-  ],
 ])('%s is JSON of a schema', (_, type, schema) => {
   expect(fieldOf(type)).toMatchObject({ kind: { type: 'json', schema } });
 });
@@ -58,7 +55,7 @@ test.each<[string, z.ZodType, readonly number[]]>([
 
 test('32 whole numbers are a choice, 33 are not', () => {
   expect(fieldOf(z.int().min(0).max(31)).kind.type).toBe('choice');
-  expect(fieldOf(z.int().min(0).max(32)).kind).toEqual({ type: 'number', integer: true });
+  expect(fieldOf(z.int().min(0).max(32)).kind).toMatchObject({ type: 'number', integer: true });
 });
 
 test.each<[string, z.ZodType, readonly string[]]>([
@@ -93,7 +90,9 @@ test.each<[string, z.ZodType]>([
 
 test('an input may be left out', () => {
   const { inputFields } = signature({ inputs: { a: z.string().optional() }, outputs: { b: z.string() } });
-  expect(inputFields).toEqual([{ name: 'a', description: '', kind: { type: 'string' }, constraints: [] }]);
+  expect(inputFields).toEqual([
+    { name: 'a', description: '', kind: { type: 'string', schema: { type: 'string' } }, constraints: [] },
+  ]);
 });
 
 test('all outputs that cannot be JSON are told at once', () => {
@@ -152,10 +151,22 @@ test('reasoning is written before the other outputs', () => {
   const thinking = withReasoning(signature('question -> answer: int, sure: bool', 'Solve it.'));
   expect(signatureJson(thinking)).toEqual({
     instructions: 'Solve it.',
-    inputFields: [{ name: 'question', description: '', kind: { type: 'string' }, constraints: [] }],
+    inputFields: [
+      { name: 'question', description: '', kind: { type: 'string', schema: { type: 'string' } }, constraints: [] },
+    ],
     outputFields: [
-      { name: 'reasoning', description: 'think step by step', kind: { type: 'string' }, constraints: [] },
-      { name: 'answer', description: '', kind: { type: 'number', integer: true }, constraints: [] },
+      {
+        name: 'reasoning',
+        description: 'think step by step',
+        kind: { type: 'string', schema: { type: 'string', description: 'think step by step' } },
+        constraints: [],
+      },
+      {
+        name: 'answer',
+        description: '',
+        kind: { type: 'number', integer: true, schema: { type: 'integer' } },
+        constraints: [],
+      },
       { name: 'sure', description: '', kind: { type: 'choice', values: [true, false] }, constraints: [] },
     ],
   });
