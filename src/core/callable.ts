@@ -4,7 +4,7 @@ import { InputError } from './errors.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Fields } from './json.ts';
 import type { AdapterFile, LanguageModel, LmRequest, LmResponse } from './lm.ts';
-import { type CallPredictor, firstAttempt, type Predictors, runProgram, type Structure } from './program.ts';
+import { type CallPredictor, firstAttempt, type Predictors, prepare, runProgram, type Structure } from './program.ts';
 import { type InputsOf, type OutputsOf, type Signature, withReasoning } from './signature.ts';
 
 /** What a predictor starts with, apart from its signature's instructions and its model. */
@@ -88,13 +88,10 @@ function callable<I, O>(parts: Parts): Program<I, O> {
       ...(signal ? { signal } : {}),
     });
   const call = async (inputs: I, { signal }: { readonly signal?: AbortSignal } = {}): Promise<O> => {
-    const candidate = candidateOf(parts);
     const result = await runProgram({
-      structure,
-      candidate,
+      program: prepare(structure, candidateOf(parts), firstAttempt),
       // `as` here and for the outputs: the structure checks both against its signatures.
       inputs: inputs as Fields,
-      attempt: firstAttempt,
       answer: (request) => answer(request, signal),
       isWorldError: () => true,
     });
