@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WorldError } from '../../src/core/errors.ts';
 import type { RunEvent } from '../../src/core/event.ts';
-import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
+import type { LmResponse } from '../../src/core/lm.ts';
 import type { Store, StoredTraining } from '../../src/core/store.ts';
 
 /** What every store promises. `open` makes an empty one. */
@@ -16,9 +16,9 @@ export function storeContract(name: string, open: () => Store): void {
     afterEach(() => store.close());
 
     describe('calls', () => {
-      test('an answer is recalled as it was remembered', () => {
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
-        store.rememberCall('k2', { request, response: failed, run: 'run', start: 1 });
+      test('an answer is recalled as it was remembered', async () => {
+        await store.rememberCall('k1', { ...call, response: answered });
+        await store.rememberCall('k2', { ...call, response: failed });
         expect([store.recallCall('k1'), store.recallCall('k2'), store.recallCall('k3')]).toEqual([
           answered,
           failed,
@@ -26,17 +26,21 @@ export function storeContract(name: string, open: () => Store): void {
         ]);
       });
 
-      test('the first answer stays', () => {
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
-        store.rememberCall('k1', { request, response: failed, run: 'other', start: 1 });
+      test('the first answer stays, also of two that are written together', async () => {
+        const first = store.rememberCall('k1', { ...call, response: answered });
+        const second = store.rememberCall('k1', { ...call, response: failed, run: 'other' });
+        await Promise.all([first, second]);
+        await store.rememberCall('k1', { ...call, response: failed, run: 'other' });
         expect(store.recallCall('k1')).toEqual(answered);
         expect(store.callTotals('other').made).toBe(0);
       });
 
-      test('are counted for the run that made them', () => {
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
-        store.rememberCall('k2', { request, response: failed, run: 'run', start: 2 });
-        store.rememberCall('k3', { request, response: failed, run: 'other', start: 1 });
+      test('are counted for the run that made them', async () => {
+        await Promise.all([
+          store.rememberCall('k1', { ...call, response: answered }),
+          store.rememberCall('k2', { ...call, response: failed, start: 2 }),
+          store.rememberCall('k3', { ...call, response: failed, run: 'other' }),
+        ]);
         expect(store.callTotals('run')).toEqual({
           made: 2,
           promptTokens: 150,
@@ -51,9 +55,13 @@ export function storeContract(name: string, open: () => Store): void {
         });
       });
 
-      test('a number that is not JSON is refused, not rounded to null', () => {
-        const response = { ...answered, completionIds: [Number.NaN] };
-        expect(() => store.rememberCall('k1', { request, response, run: 'run', start: 1 })).toThrow('NaN is not JSON');
+      test('a number that is not JSON is refused, not rounded to null, and takes no other call with it', async () => {
+        const notJson: LmResponse = { ...answered, usage: { prompt: Number.NaN, cachedPrompt: 0, completion: 0 } };
+        const odd = store.rememberCall('k1', { ...call, response: notJson });
+        const sound = store.rememberCall('k2', { ...call, response: answered });
+        await expect(odd).rejects.toThrow('NaN is not JSON');
+        await sound;
+        expect([store.recallCall('k1'), store.recallCall('k2')]).toEqual([undefined, answered]);
       });
     });
 
@@ -123,12 +131,12 @@ export function storeContract(name: string, open: () => Store): void {
         expect([store.addStart('a'), store.addStart('a'), store.addStart('b')]).toEqual([1, 2, 1]);
       });
 
-      test('know their calls and how they ended; one that was killed did not', () => {
+      test('know their calls and how they ended; one that was killed did not', async () => {
         store.addStart('a');
-        store.rememberCall('k1', { request, response: answered, run: 'a', start: 1 });
-        store.rememberCall('k2', { request, response: answered, run: 'a', start: 1 });
+        await store.rememberCall('k1', { ...call, response: answered, run: 'a' });
+        await store.rememberCall('k2', { ...call, response: answered, run: 'a' });
         store.addStart('a');
-        store.rememberCall('k3', { request, response: answered, run: 'a', start: 2 });
+        await store.rememberCall('k3', { ...call, response: answered, run: 'a', start: 2 });
         store.endStart('a', 2, 'done');
         store.endStart('a', 2, 'failed');
         expect(store.starts('a').map(({ number, calls, endedBy }) => ({ number, calls, endedBy }))).toEqual([
@@ -138,12 +146,12 @@ export function storeContract(name: string, open: () => Store): void {
         expect(store.starts('b')).toEqual([]);
       });
 
-      test('a killed one lasted until the last call or event that it stored, an ended one until its end', () => {
+      test('a killed one lasted until the last call or event that it stored, an ended one until its end', async () => {
         at(0, () => store.addStart('a'));
         at(2, () => store.addEvent('a', 0, started));
-        at(7, () => store.rememberCall('k1', { request, response: answered, run: 'a', start: 1 }));
+        await at(7, () => store.rememberCall('k1', { ...call, response: answered, run: 'a' }));
         at(60, () => store.addStart('a'));
-        at(61, () => store.rememberCall('k2', { request, response: answered, run: 'a', start: 2 }));
+        await at(61, () => store.rememberCall('k2', { ...call, response: answered, run: 'a', start: 2 }));
         at(63.5, () => store.addEvent('a', 1, ended));
         at(100, () => store.addStart('a'));
         at(104, () => store.endStart('a', 3, 'done'));
@@ -216,21 +224,20 @@ export function storeContract(name: string, open: () => Store): void {
 }
 
 /** Does something so many seconds after a fixed moment, as far as the clock says. */
-function at(seconds: number, action: () => void): void {
+function at<Result>(seconds: number, action: () => Result): Result {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1) + seconds * 1000 });
   try {
-    action();
+    return action();
   } finally {
     vi.useRealTimers();
   }
 }
 
-const request: LmRequest = {
-  model: { base: 'base', adapter: null },
-  prompt: { system: 'Route it.', turns: [{ user: 'Lost parcel', assistant: 'delivery' }], user: 'Überweisung 🙂' },
-  answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
-  choice: 'greedy',
-  sampling: { temperature: 0, topP: 1, maxTokens: 8, seed: 0 },
+const call = {
+  user: 'Überweisung 🙂',
+  shared: { id: 's1', text: '{"system":"Route it."}' },
+  run: 'run',
+  start: 1,
 };
 const answered: LmResponse = {
   failure: null,

@@ -1,31 +1,33 @@
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 
-/** Remembers call after call and prints each key once its answer is remembered. Arguments: path, prefix of the keys, how many. */
-const [path = '', prefix = '', count = '0'] = process.argv.slice(2);
+/** Remembers calls and prints each key once its answer is remembered. Arguments: path, prefix of the keys, how many, how many at once. */
+const [path = '', prefix = '', count = '0', atOnce = '1'] = process.argv.slice(2);
 const store = sqliteStore(path);
-for (let index = 0; index < Number(count); index++) {
-  const key = `${prefix}${index}`;
-  try {
-    store.rememberCall(key, {
-      request: {
-        model: { base: 'base', adapter: null },
-        prompt: { system: 's'.repeat(2000), turns: [], user: key },
-        answer: null,
-        choice: 'greedy',
-        sampling: { temperature: 0, topP: 1, maxTokens: 8, seed: 0 },
-      },
-      response: {
-        failure: null,
-        pieces: [key],
-        completionIds: [1],
-        usage: { prompt: 1, cachedPrompt: 0, completion: 1 },
-      },
-      run: 'run',
-      start: 1,
-    });
-  } catch (error) {
-    console.log(String(error));
-    break;
+let next = 0;
+let failed = false;
+
+async function write(): Promise<void> {
+  while (next < Number(count) && !failed) {
+    const key = `${prefix}${next++}`;
+    try {
+      await store.rememberCall(key, {
+        user: 's'.repeat(2000),
+        shared: { id: 's1', text: '{}' },
+        response: {
+          failure: null,
+          pieces: [key],
+          completionIds: [1],
+          usage: { prompt: 1, cachedPrompt: 0, completion: 1 },
+        },
+        run: 'run',
+        start: 1,
+      });
+      console.log(key);
+    } catch (error) {
+      failed = true;
+      console.log(String(error));
+    }
   }
-  console.log(key);
 }
+
+await Promise.all(Array.from({ length: Number(atOnce) }, write));
