@@ -1,6 +1,6 @@
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
 import { inCheckout } from '../setup/checkout.mjs';
-import { timed } from './interleaved.mjs';
+import { median, timed } from './interleaved.mjs';
 import { compiled, requestMaker } from './scripted.mjs';
 
 const { createRenderer } = await compiled('lm/llama/renderer.js');
@@ -20,13 +20,19 @@ export async function rendering(examples) {
   const request = requestMaker();
   const prompts = examples.map(({ inputs }) => request(inputs).prompt);
   renderer.prompt(prompts[0]);
-  const milliseconds = async (work) => (1000 * (await timed(work)).cpuSeconds) / examples.length;
-  const renderMs = await milliseconds(() => {
-    for (const { inputs } of examples) request(inputs);
-  });
-  const tokenizeMs = await milliseconds(() => {
-    for (const prompt of prompts) renderer.prompt(prompt);
-  });
+  const renderMs = await millisecondsEach(examples, ({ inputs }) => request(inputs));
+  const tokenizeMs = await millisecondsEach(prompts, renderer.prompt);
   await llama.dispose();
   return { renderMs, tokenizeMs, llamaCpp: llama.llamaCppRelease.release };
+}
+
+/** CPU time for one item: the median over blocks of a thousand. */
+async function millisecondsEach(items, work) {
+  const block = 1000;
+  const times = [];
+  for (let from = 0; from < items.length; from += block) {
+    const { cpuSeconds } = await timed(() => items.slice(from, from + block).forEach(work));
+    times.push((1000 * cpuSeconds) / block);
+  }
+  return median(times);
 }
