@@ -9,6 +9,7 @@ import {
   type Attempt,
   type CallPredictor,
   type Predictors,
+  prepare,
   type RunResult,
   runProgram,
   type Structure,
@@ -117,13 +118,10 @@ function callable<I, O>(parts: Parts): Program<I, O> {
       ...(signal ? { signal } : {}),
     });
   const predicted = async (inputs: I, { signal, sampling = {} }: CallOptions = {}): Promise<Prediction<O>> => {
-    const candidate = candidateOf(parts);
     const result = await runProgram({
-      structure,
-      candidate,
+      program: prepare(structure, candidateOf(parts), sampling),
       // `as` here and for the outputs: the structure checks both against its signatures.
       inputs: inputs as Fields,
-      attempt: sampling,
       answer: (request) => answer(request, signal),
       isWorldError: () => true,
     });

@@ -34,7 +34,13 @@ interface ChatFormat {
 }
 
 /** signature + predictor + inputs -> prompt. Pure, and the only way from a candidate to a model: serving and training both come through here. */
-export function renderPrompt(signature: SignatureFields, state: PredictorState, inputs: Fields): Prompt {
+export const renderPrompt = (signature: SignatureFields, state: PredictorState, inputs: Fields): Prompt => ({
+  ...promptFrame(signature, state),
+  user: userText(signature, inputs),
+});
+
+/** The part of a prompt that does not depend on the inputs: the same for all calls of a predictor. */
+export function promptFrame(signature: SignatureFields, state: PredictorState): Omit<Prompt, 'user'> {
   const format = formats[state.chatFormat];
   const described = signature.inputFields.filter(({ description }) => description !== '');
   const system = [
@@ -48,7 +54,6 @@ export function renderPrompt(signature: SignatureFields, state: PredictorState, 
       user: userText(signature, demo.inputs),
       assistant: answerText(signature, state.chatFormat, demo),
     })),
-    user: userText(signature, inputs),
   };
 }
 
@@ -113,8 +118,8 @@ export function parseAnswer(signature: Signature, format: ChatFormatName, text: 
 const unreadable = (reason: string, text: string): ExampleFailure =>
   new ExampleFailure({ kind: 'parse', message: `${reason}, in the answer ${JSON.stringify(text.slice(0, 120))}` });
 
-/** One input stands alone; several are named. */
-function userText(signature: SignatureFields, inputs: Fields): string {
+/** A call's own part of a prompt. One input stands alone; several are named. */
+export function userText(signature: SignatureFields, inputs: Fields): string {
   const [only, ...others] = signature.inputFields;
   if (only && others.length === 0) return plainText(inputs[only.name]);
   return signature.inputFields

@@ -41,14 +41,12 @@ export function choiceMistakes(
 
 export const choiceName = (rule: ChoiceRule): string => (typeof rule === 'string' ? rule : 'calibrated');
 
-/** What is known about each closed output of an answer, by its name. */
+/** What is known about each closed output of an answer, by its name; `fields` are those of its plan. */
 export function choicesByField(
-  signature: SignatureFields,
-  state: Pick<PredictorState, 'chatFormat'>,
+  fields: readonly (string | null)[],
   response: LmResponse,
 ): { readonly [output: string]: ChoiceOutcome } {
   if (response.failure) return {};
-  const fields = planFields(signature, state);
   const known = response.choices.flatMap((outcome, index) => (outcome ? [[fields[index]!, outcome] as const] : []));
   return Object.fromEntries(known);
 }

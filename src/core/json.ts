@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
@@ -11,16 +11,21 @@ export function canonicalJson(value: Json): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   // `as`: Array.isArray does not narrow readonly arrays out of the union.
-  const entries = Object.entries(value as { [key: string]: Json | undefined })
-    .filter((entry): entry is [string, Json] => entry[1] !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`;
+  const members = value as { readonly [key: string]: Json | undefined };
+  let text = '';
+  // The order of UTF-16 code units.
+  for (const name of Object.keys(members).sort()) {
+    const item = members[name];
+    if (item !== undefined) text += `${text && ','}${JSON.stringify(name)}:${canonicalJson(item)}`;
+  }
+  return `{${text}}`;
 }
 
+/** Hexadecimal sha256 of a text. */
+export const textId = (text: string): string => hash('sha256', text, 'hex');
+
 /** Hexadecimal sha256 of the canonical text of a value: equal content, equal id. */
-export function contentId(value: Json): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex');
-}
+export const contentId = (value: Json): string => textId(canonicalJson(value));
 
 /** The first 12 digits of an id, for people. */
 export const shortId = (id: string): string => id.slice(0, 12);

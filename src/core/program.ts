@@ -1,10 +1,9 @@
-import type { Candidate } from './candidate.ts';
-import { predictorState } from './candidate.ts';
-import { answerPlan, parseAnswer, renderPrompt } from './chat-format.ts';
+import { type Candidate, type ChatFormatName, predictorState } from './candidate.ts';
+import { answerPlan, parseAnswer, planFields, promptFrame, userText } from './chat-format.ts';
 import { choicesByField, requestChoice } from './choice.ts';
 import { ExampleFailure, type Failure } from './failure.ts';
 import type { Fields } from './json.ts';
-import type { LmRequest, LmResponse, Sampling } from './lm.ts';
+import type { LmRequest, LmResponse, Prompt, Sampling } from './lm.ts';
 import type { InputsOf, OutputsOf, Signature } from './signature.ts';
 import type { Call, Trace } from './trace.ts';
 
@@ -48,17 +47,85 @@ export interface RunResult {
 /** Where calls are answered: a model, or a memory in front of one. */
 export type AnswerCall = (request: LmRequest) => Promise<LmResponse>;
 
+/** A program with a candidate's prompts in it, ready for any number of inputs. */
+export interface PreparedProgram {
+  readonly run: Structure['run'];
+  /** A pure function of candidate, inputs and attempt. All requests of a predictor hold the same objects but for what is their own. */
+  request(predictor: string, inputs: Fields): LmRequest;
+  /** Reads an answer; throws a `parse` failure that says what was expected. */
+  read(predictor: string, answer: string): Fields;
+  /** What is known about the outputs that have a closed set of labels. */
+  choices(predictor: string, response: LmResponse): Call['choices'];
+}
+
+/** Makes what the calls of a predictor have in common once, when the first of them is made. */
+export function prepare(structure: Structure, candidate: Candidate, attempt: Attempt): PreparedProgram {
+  const sampling: Sampling = { ...firstAttempt, ...attempt };
+  const prepared = new Map<string, PreparedPredictor>();
+  const predictorOf = (name: string): PreparedPredictor => {
+    const known = prepared.get(name) ?? preparePredictor(structure, candidate, name, sampling);
+    prepared.set(name, known);
+    return known;
+  };
+  return {
+    run: structure.run,
+    request(predictor, inputs) {
+      const { signature, frame, shared } = predictorOf(predictor);
+      // `as`: the fields of a signature are JSON.
+      const given = signature.inputs.parse(inputs) as Fields;
+      return { ...shared, prompt: { ...frame, user: userText(signature, given) } };
+    },
+    read(predictor, answer) {
+      const { signature, chatFormat } = predictorOf(predictor);
+      return parseAnswer(signature, chatFormat, answer);
+    },
+    choices: (predictor, response) => choicesByField(predictorOf(predictor).planFields, response),
+  };
+}
+
+interface PreparedPredictor {
+  readonly signature: Signature;
+  readonly chatFormat: ChatFormatName;
+  readonly frame: Omit<Prompt, 'user'>;
+  readonly shared: Omit<LmRequest, 'prompt'>;
+  readonly planFields: readonly (string | null)[];
+}
+
+function preparePredictor(
+  { predictors }: Structure,
+  candidate: Candidate,
+  name: string,
+  sampling: Sampling,
+): PreparedPredictor {
+  const signature = predictors[name];
+  if (!signature) {
+    const known = Object.keys(predictors).join(', ');
+    throw new TypeError(`The program calls the predictor "${name}", which it does not have: ${known}`);
+  }
+  const state = predictorState(candidate, name);
+  return {
+    signature,
+    chatFormat: state.chatFormat,
+    frame: promptFrame(signature, state),
+    shared: {
+      model: state.model,
+      answer: answerPlan(signature, state),
+      choice: requestChoice(signature, state),
+      sampling,
+    },
+    planFields: planFields(signature, state),
+  };
+}
+
 /** Runs a program once. What the model cannot do ends up in the result; a broken world is thrown. */
 export async function runProgram(args: {
-  readonly structure: Structure;
-  readonly candidate: Candidate;
+  readonly program: PreparedProgram;
   readonly inputs: Fields;
-  readonly attempt: Attempt;
   readonly answer: AnswerCall;
   /** Errors of this kind are the world's, not the program's. */
   readonly isWorldError: (error: unknown) => boolean;
 }): Promise<RunResult> {
-  const { structure, candidate, inputs, attempt, answer, isWorldError } = args;
+  const { program, inputs, answer, isWorldError } = args;
   // A place for each call from the moment it is made: answers of parallel calls may come in any order.
   const calls: (Call | null)[] = [];
   let worldError: unknown;
@@ -71,19 +138,15 @@ export async function runProgram(args: {
     }
   };
   const call = async (predictor: string, given: Fields): Promise<Fields> => {
-    const request = requestFor(structure, candidate, predictor, given, attempt);
+    const request = program.request(predictor, given);
     const index = calls.push(null) - 1;
     const response = await answered(request);
-    const choices = choicesByField(structure.predictors[predictor]!, predictorState(candidate, predictor), response);
+    const choices = program.choices(predictor, response);
     const made: Call = { predictor, inputs: given, outputs: null, choices, request, response, failure: null };
     calls[index] = made;
     try {
       if (response.failure) throw new ExampleFailure(response.failure);
-      const outputs = parseAnswer(
-        structure.predictors[predictor]!,
-        predictorState(candidate, predictor).chatFormat,
-        response.pieces.join(''),
-      );
+      const outputs = program.read(predictor, response.pieces.join(''));
       calls[index] = { ...made, outputs };
       return outputs;
     } catch (error) {
@@ -91,7 +154,7 @@ export async function runProgram(args: {
       throw error;
     }
   };
-  const ended = await outcomeOf(() => structure.run(inputs, call));
+  const ended = await outcomeOf(() => program.run(inputs, call));
   // A program may catch what a call throws, but it must not turn a dead host into an answer, good or bad.
   if (worldError !== undefined && isWorldError(worldError)) throw worldError;
   return { ...ended, trace: calls.filter((made) => made !== null) };
@@ -105,29 +168,4 @@ async function outcomeOf(run: () => Promise<Fields>): Promise<Omit<RunResult, 't
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     return { outputs: null, failure: { kind: 'program-error', message }, thrown: error };
   }
-}
-
-/** The request of one predictor's call: a pure function of candidate, inputs and attempt. */
-export function requestFor(
-  structure: Structure,
-  candidate: Candidate,
-  predictor: string,
-  inputs: Fields,
-  attempt: Attempt,
-): LmRequest {
-  const signature = structure.predictors[predictor];
-  if (!signature)
-    throw new TypeError(
-      `The program calls the predictor "${predictor}", which it does not have: ${Object.keys(structure.predictors).join(', ')}`,
-    );
-  const state = predictorState(candidate, predictor);
-  // `as`: the fields of a signature are JSON.
-  const given = signature.inputs.parse(inputs) as Fields;
-  return {
-    model: state.model,
-    prompt: renderPrompt(signature, state, given),
-    answer: answerPlan(signature, state),
-    choice: requestChoice(signature, state),
-    sampling: { ...firstAttempt, ...attempt },
-  };
 }

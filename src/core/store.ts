@@ -1,6 +1,7 @@
+import type { SharedRequest } from './call-key.ts';
 import type { RunEvent } from './event.ts';
 import type { Fields, Json } from './json.ts';
-import type { LmRequest, LmResponse } from './lm.ts';
+import type { Engine, LmRequest, LmResponse } from './lm.ts';
 
 /** A remembered training: where its files lie is the store's business, what they are is here. */
 export interface StoredTraining {
@@ -40,22 +41,33 @@ export interface StoredCall {
   /** The start of the run that made it. */
   readonly start: number;
   readonly request: LmRequest;
+  /** What computed the answer. */
+  readonly engine: Omit<Engine, 'reproducible'>;
   readonly response: LmResponse;
+}
+
+/** A call of a run as it is remembered: the user's text of its prompt, all that it shares with other calls, and its answer. */
+export interface CallRecord {
+  readonly user: string;
+  readonly shared: SharedRequest;
+  readonly response: LmResponse;
+  readonly run: string;
+  readonly start: number;
 }
 
 /**
  * The port of a run's memory. Insert-only: nothing that was written is changed or removed.
- * A call or training is durable before the function returns. Several processes may use one store at once.
+ * What was written is durable when the function returns, a call when its promise is fulfilled. Several processes may use one store at once.
  */
 export interface Store {
   /** What a person calls this store, such as its path. */
   readonly name: string;
   recallCall(key: string): LmResponse | undefined;
-  /** The first answer stays: writing a second one under the same key has no effect. */
-  rememberCall(
-    key: string,
-    call: { readonly request: LmRequest; readonly response: LmResponse; readonly run: string; readonly start: number },
-  ): void;
+  /**
+   * The first answer stays: writing a second one under the same key has no effect. Calls of one moment may be written together; an error of
+   * the disk reaches everyone who waits for one of them.
+   */
+  rememberCall(key: string, call: CallRecord): Promise<void>;
   callTotals(run: string): CallTotals;
   /** The keys of the calls that a run made itself, in the order in which they were remembered. */
   callKeys(run: string): readonly string[];

@@ -4,7 +4,15 @@ import type { Example } from '../core/example.ts';
 import { ExampleFailure, type Failure } from '../core/failure.ts';
 import { shortId } from '../core/json.ts';
 import { type Evaluation, evaluationOf, type Metric, type Row, toScore } from '../core/metric.ts';
-import { type AnswerCall, type Attempt, type RunResult, runProgram, type Structure } from '../core/program.ts';
+import {
+  type AnswerCall,
+  type Attempt,
+  type PreparedProgram,
+  prepare,
+  type RunResult,
+  runProgram,
+  type Structure,
+} from '../core/program.ts';
 import { mapInOrder } from './in-order.ts';
 
 export interface EvaluationRequest {
@@ -38,10 +46,11 @@ export async function evaluateCandidate(request: EvaluationRequest): Promise<Eva
   const { candidate, examples, concurrency } = request;
   const attempted = new Array<Attempted>(examples.length);
   const countErrors = errorCounter(request, attempted);
+  const programFor = preparedPrograms(request);
   let done = 0;
   let sum = 0;
   await mapInOrder(examples, concurrency, async (example, index) => {
-    const result = await attemptExample(request, example);
+    const result = await attemptExample(request, programFor(example), example);
     attempted[index] = result;
     countErrors();
     sum += result.row.score.value;
@@ -54,18 +63,11 @@ export async function evaluateCandidate(request: EvaluationRequest): Promise<Eva
 }
 
 async function attemptExample(
-  { structure, candidate, metric, attempt, answer, leaveOneOut }: EvaluationRequest,
+  { metric, answer }: EvaluationRequest,
+  program: PreparedProgram,
   example: Example,
 ): Promise<Attempted> {
-  const asked = leaveOneOut ? withoutOwnDemo(candidate, example) : candidate;
-  const result = await runProgram({
-    structure,
-    candidate: asked,
-    inputs: example.inputs,
-    attempt,
-    answer,
-    isWorldError,
-  });
+  const result = await runProgram({ program, inputs: example.inputs, answer, isWorldError });
   const { outputs, trace } = result;
   const failed = (failure: Failure, thrown: unknown): Attempted => ({
     row: { example, outputs, trace, score: { value: 0, feedback: failure.message }, failure },
@@ -90,6 +92,15 @@ const isWorldError = (error: unknown): boolean =>
 function outputsOf({ outputs }: RunResult) {
   if (outputs === null) throw new TypeError('A run without a failure has outputs');
   return outputs;
+}
+
+/** The program that an example is asked with: one for all, except for those that are demos themselves when each is to be left out. */
+function preparedPrograms({ structure, candidate, attempt, leaveOneOut }: EvaluationRequest) {
+  const whole = prepare(structure, candidate, attempt);
+  const sources = Object.values(candidate.predictors).flatMap(({ demos }) => demos.map(({ source }) => source));
+  const shown = new Set(leaveOneOut ? sources : []);
+  return (example: Example): PreparedProgram =>
+    shown.has(example.id) ? prepare(structure, withoutOwnDemo(candidate, example), attempt) : whole;
 }
 
 function withoutOwnDemo(candidate: Candidate, example: Example): Candidate {

@@ -1,5 +1,5 @@
+import { type CallKey, callKeys } from '../core/call-key.ts';
 import { Interrupted, StepError } from '../core/errors.ts';
-import { contentId, type Json } from '../core/json.ts';
 import type { AdapterFile, Engine, LanguageModel, LmRequest, LmResponse } from '../core/lm.ts';
 import type { AnswerCall } from '../core/program.ts';
 import type { Store } from '../core/store.ts';
@@ -34,42 +34,37 @@ interface MemoryOptions {
   onCount(counts: CallCounts): void;
 }
 
-/** What of a request and its engine decides the answer. The seed only does above temperature 0. */
-export function callKey(request: LmRequest, { reproducible: _, ...engine }: Engine): string {
-  const { seed, ...greedy } = request.sampling;
-  const sampling = greedy.temperature === 0 ? greedy : { ...greedy, seed };
-  // `as`: requests and engines are plain data.
-  return contentId({ ...request, sampling, engine } as unknown as Json);
-}
-
 /**
  * The one place where a model is asked. An answer is durable before anyone sees it; equal questions in flight share one answer; the budget
  * counts requests, not calls, so that a resumed run takes the same branches.
  */
 export function remembering(options: MemoryOptions): Memory {
   const { store, run, start, models, engineOf, adapterFile, maxCalls, signal, onCount } = options;
+  const keyOf = callKeys();
   const inFlight = new Map<string, Promise<LmResponse>>();
-  let counts: CallCounts = { requested: 0, made: 0, remembered: 0, shared: 0 };
+  const kinds = { made: 0, remembered: 0, shared: 0 };
   let spent = 0;
   let counting = false;
-  const add = (kind: 'made' | 'remembered' | 'shared') => {
-    counts = { ...counts, requested: counts.requested + 1, [kind]: counts[kind] + 1 };
-    onCount(counts);
+  const counts = (): CallCounts => ({ requested: kinds.made + kinds.remembered + kinds.shared, ...kinds });
+  const add = (kind: keyof typeof kinds) => {
+    kinds[kind]++;
+    onCount(counts());
   };
 
-  const ask = async (key: string, request: LmRequest): Promise<LmResponse> => {
+  const ask = async ({ key, shared }: CallKey, request: LmRequest): Promise<LmResponse> => {
     const model = models.get(request.model.base);
     if (!model) throw new TypeError(`No model ${request.model.base} was given to this run`);
     const adapter = request.model.adapter === null ? null : adapterFile(request.model.adapter);
     const response = await model.generate(request, { adapter });
-    store.rememberCall(key, { request, response, run, start });
+    await store.rememberCall(key, { user: request.prompt.user, shared, response, run, start });
     return response;
   };
 
   const answer: AnswerCall = async (request) => {
     if (signal.aborted) throw new Interrupted();
     if (counting && maxCalls !== null && ++spent > maxCalls) throw budgetSpent(maxCalls);
-    const key = callKey(request, await engineOf(request.model.base));
+    const callKey = keyOf(request, await engineOf(request.model.base));
+    const { key } = callKey;
     const pending = inFlight.get(key);
     if (pending) {
       add('shared');
@@ -82,14 +77,18 @@ export function remembering(options: MemoryOptions): Memory {
     }
     if (signal.aborted) throw new Interrupted();
     add('made');
-    const asked = ask(key, request).finally(() => inFlight.delete(key));
+    const asked = ask(callKey, request);
     inFlight.set(key, asked);
-    return asked;
+    try {
+      return await asked;
+    } finally {
+      inFlight.delete(key);
+    }
   };
 
   return {
     answer,
-    counts: () => counts,
+    counts,
     callsLeft: () => (maxCalls === null ? Number.POSITIVE_INFINITY : Math.max(0, maxCalls - spent)),
     async budgeted(work) {
       counting = true;

@@ -1,3 +1,4 @@
+import { callKeys } from '../core/call-key.ts';
 import { InputError, Interrupted } from '../core/errors.ts';
 import { shortId } from '../core/json.ts';
 import type { AdapterFile, Engine, LanguageModel, LmResponse } from '../core/lm.ts';
@@ -6,7 +7,6 @@ import type { Store, StoredCall, StoredRun } from '../core/store.ts';
 import type { Agreement, CallDifference, EngineCheck, Verification } from '../core/verification.ts';
 import { mapInOrder } from '../evaluate/in-order.ts';
 import { callOrigin } from './call-origin.ts';
-import { callKey } from './memory.ts';
 import { isSameAnswer, responseDifference } from './response-difference.ts';
 
 type StoredCalls = Pick<Store, 'name' | 'callKeys' | 'call' | 'layout' | 'events'>;
@@ -96,9 +96,9 @@ export interface VerificationPorts {
 /** One call that was asked again. */
 interface Repetition {
   readonly planned: PlannedCall;
-  readonly start: number;
-  /** Which engine the call's key fits: the one that computes now, the one on record for the run, or neither. */
-  readonly madeBy: 'this' | 'recorded' | 'unknown';
+  readonly isOfThisEngine: boolean;
+  /** Whether what is stored is still what the call's key was made of. */
+  readonly isIntact: boolean;
   /** Whether equal requests have to give equal bytes here. */
   readonly isByBytes: boolean;
   readonly isEqual: boolean;
@@ -108,7 +108,7 @@ interface Repetition {
 
 /**
  * Asks the planned calls again, one model after the other, in the layout of the run's first start. Answers are compared byte for byte where
- * the call's key says that this very engine made them; else only their texts are. Nothing is written.
+ * this very engine made them; else only their texts are. A call that is not what its key was made of differs. Nothing is written.
  */
 export async function verify(plan: VerificationPlan, ports: VerificationPorts): Promise<Verification> {
   const engines: EngineCheck[] = [];
@@ -171,40 +171,25 @@ async function repeat(
   { store, adapters, signal }: VerificationPorts,
 ): Promise<Repetition> {
   if (signal.aborted) throw new Interrupted();
-  const { request, response, start } = callOf(store, planned.key);
+  const { request, engine: maker, response } = callOf(store, planned.key);
   const adapter = planned.adapter === null ? null : adapters.get(planned.adapter);
   if (adapter === undefined) throw new TypeError(`No adapter ${planned.adapter} was given to this verification`);
-  const isOf = (maker: Engine | null) => maker !== null && callKey(request, maker) === planned.key;
-  const madeBy = isOf(engine) ? 'this' : isOf(then) ? 'recorded' : 'unknown';
-  const isByBytes = madeBy === 'this' && [engine, then].every((one) => one?.reproducible !== 'replay');
+  const isIntact = callKeys()(request, { ...maker, reproducible: engine.reproducible }).key === planned.key;
+  const isOfThisEngine = engineDifferences({ ...maker, reproducible: engine.reproducible }, engine).length === 0;
+  const repeatsBytes = isOfThisEngine && [engine, then].every((one) => one?.reproducible !== 'replay');
+  const isByBytes = !isIntact || repeatsBytes;
   const now = await model.generate(request, { adapter });
-  const isEqual = isByBytes ? responseDifference(response, now) === null : isSameAnswer(response, now);
-  const isKept = madeBy === 'unknown' || (isByBytes && !isEqual);
-  return { planned, start, madeBy, isByBytes, isEqual, now: isKept ? now : null };
-}
-
-/**
- * Within one start a model has one engine. So a call whose key fits none, beside others of its start that do fit, is not the one that was
- * asked: its request was changed.
- */
-function withChangedRequests(repetitions: readonly Repetition[]): Repetition[] {
-  const place = ({ planned, start }: Repetition) => `${planned.base} ${start}`;
-  const known = new Set(repetitions.filter(({ madeBy }) => madeBy !== 'unknown').map(place));
-  return repetitions.map((repetition) =>
-    repetition.madeBy === 'unknown' && known.has(place(repetition))
-      ? { ...repetition, isByBytes: true, isEqual: false }
-      : repetition,
-  );
+  const isEqual = isIntact && (isByBytes ? responseDifference(response, now) === null : isSameAnswer(response, now));
+  return { planned, isOfThisEngine, isIntact, isByBytes, isEqual, now: isByBytes && !isEqual ? now : null };
 }
 
 function conclude(
   plan: VerificationPlan,
   engines: readonly EngineCheck[],
-  asked: readonly Repetition[],
+  repetitions: readonly Repetition[],
   store: StoredCalls,
 ): Verification {
   const { run, stored, sampled, skipped } = plan;
-  const repetitions = withChangedRequests(asked);
   const byBytes = repetitions.filter(({ isByBytes }) => isByBytes);
   const byAnswer = repetitions.filter(({ isByBytes }) => !isByBytes);
   const [first] = byBytes.filter(({ isEqual }) => !isEqual).sort((a, b) => a.planned.position - b.planned.position);
@@ -214,7 +199,7 @@ function conclude(
     calls: { stored, sampled, skipped },
     bytes: agreement(byBytes),
     answers: agreement(byAnswer),
-    ofOtherEngines: byAnswer.filter(({ madeBy }) => madeBy !== 'this').length,
+    ofOtherEngines: byAnswer.filter(({ isOfThisEngine }) => !isOfThisEngine).length,
     engines,
     first: first?.now ? named(first, first.now, run, store) : null,
   };
@@ -227,10 +212,10 @@ const agreement = (compared: readonly Repetition[]): Agreement => ({
 
 const promptShown = 200;
 
-function named({ planned, madeBy }: Repetition, now: LmResponse, run: StoredRun, store: StoredCalls): CallDifference {
+function named({ planned, isIntact }: Repetition, now: LmResponse, run: StoredRun, store: StoredCalls): CallDifference {
   const { request, response } = callOf(store, planned.key);
   const nowhere = { token: null, piece: null };
-  const difference = madeBy === 'unknown' ? { field: 'request', ...nowhere } : responseDifference(response, now);
+  const difference = isIntact ? responseDifference(response, now) : { field: 'request', ...nowhere };
   if (!difference) throw new TypeError(`Call ${planned.key} was found to differ, and does not`);
   return {
     call: planned.key,

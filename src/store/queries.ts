@@ -11,29 +11,42 @@ export interface Queries {
   json<Value>(sql: string, values?: Values): Value[];
   /** Durable when it returns. False when there is such a row already: what was first stays. */
   insert(sql: string, values: Values): boolean;
+  /** All of the writes, or none. */
+  together(writes: () => void): void;
 }
 
 export function queriesOn(database: Database, name: string): Queries {
-  const compiled = new Map<string, Statement<[Values], unknown>>();
-
-  function use<Result>(sql: string, action: (statement: Statement<[Values], unknown>) => Result): Result {
+  const transaction = database.transaction((writes: () => void) => writes());
+  const selects = compiler(database, '');
+  const inserts = compiler(database, ' ON CONFLICT DO NOTHING');
+  const inOurWords = <Result>(action: () => Result): Result => {
     try {
-      const statement = compiled.get(sql) ?? database.prepare<[Values]>(sql);
-      compiled.set(sql, statement);
-      return action(statement);
+      return action();
     } catch (error) {
       throw databaseError(error, name);
     }
-  }
+  };
 
   // `as`: a row has the columns that the SQL names, and STRICT tables hold them to their types.
-  const rows = <Row>(sql: string, values: Values = {}) => use(sql, (statement) => statement.all(values) as Row[]);
+  const rows = <Row>(sql: string, values: Values = {}) => inOurWords(() => selects(sql).all(values) as Row[]);
 
   return {
     rows,
     json: <Value>(sql: string, values?: Values) =>
       rows<{ json: string }>(sql, values).map(({ json }) => fromText<Value>(json, name)),
-    insert: (sql, values) => use(`${sql} ON CONFLICT DO NOTHING`, (statement) => statement.run(values).changes > 0),
+    insert: (sql, values) => inOurWords(() => inserts(sql).run(values).changes > 0),
+    // IMMEDIATE: the wait for another process's write is before the first of ours.
+    together: (writes) => inOurWords(() => transaction.immediate(writes)),
+  };
+}
+
+/** Statements by their SQL, each compiled once, with the same text after all of them. */
+function compiler(database: Database, after: string): (sql: string) => Statement<[Values], unknown> {
+  const compiled = new Map<string, Statement<[Values], unknown>>();
+  return (sql) => {
+    const statement = compiled.get(sql) ?? database.prepare<[Values]>(sql + after);
+    compiled.set(sql, statement);
+    return statement;
   };
 }
 

@@ -25,10 +25,12 @@ const tables = `
     PRIMARY KEY (run, position)
   ) STRICT;
 
+  -- What calls have in common, once: all of their requests and engines but the user's text.
+  CREATE TABLE shared (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL) STRICT;
   CREATE TABLE call (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, start INTEGER NOT NULL, at INTEGER NOT NULL,
     prompt_tokens INTEGER NOT NULL, cached_prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-    request TEXT NOT NULL, response TEXT NOT NULL
+    shared INTEGER NOT NULL, user TEXT NOT NULL, response TEXT NOT NULL
   ) STRICT;
   CREATE INDEX call_totals ON call (run, start, at, prompt_tokens, cached_prompt_tokens, completion_tokens);
 
@@ -43,6 +45,7 @@ const insertOnly = [
   'start_end',
   'network_attempt',
   'event',
+  'shared',
   'call',
   'training',
 ].flatMap((table) =>

@@ -7,7 +7,8 @@ import type { Store } from '../core/store.ts';
 import { journal } from './journal.ts';
 import { openDatabase, openInMemory } from './open-database.ts';
 import { queriesOn } from './queries.ts';
-import { remembered } from './remembered.ts';
+import { rememberedCalls } from './remembered-calls.ts';
+import { rememberedTrainings } from './remembered-trainings.ts';
 import { storedCalls } from './stored-calls.ts';
 import { storedFiles } from './stored-files.ts';
 
@@ -16,22 +17,35 @@ import { storedFiles } from './stored-files.ts';
  * Throws an `InputError` with the remedy when the file is not a store, is newer than this program, or is damaged.
  */
 export function sqliteStore(path: string): Store {
-  const database = openDatabase(path);
-  return { ...storeOn(database, path, `${resolve(path)}.files`), close: () => void database.close() };
+  return storeOn(openDatabase(path), path, `${resolve(path)}.files`);
 }
 
 /** The same for one process: the rows live as long as the store, and so do the files. */
 export function memoryStore(): Store {
-  const database = openInMemory();
   const files = join(tmpdir(), `better-together-${randomUUID()}`);
+  const store = storeOn(openInMemory(), 'memory', files);
   const close = () => {
-    database.close();
+    store.close();
     rmSync(files, { recursive: true, force: true });
   };
-  return { ...storeOn(database, 'memory', files), close };
+  return { ...store, close };
 }
 
-function storeOn(database: Database, name: string, files: string): Omit<Store, 'close'> {
+function storeOn(database: Database, name: string, files: string): Store {
   const query = queriesOn(database, name);
-  return { name, ...remembered(query), ...storedCalls(query), ...journal(query), ...storedFiles(files) };
+  const calls = rememberedCalls(query);
+  const close = () => {
+    calls.flush();
+    database.close();
+  };
+  const { flush: _, ...ports } = calls;
+  return {
+    name,
+    ...ports,
+    ...storedCalls(query),
+    ...rememberedTrainings(query),
+    ...journal(query),
+    ...storedFiles(files),
+    close,
+  };
 }

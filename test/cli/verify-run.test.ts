@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { verifyRun } from '../../src/cli/verify-run.ts';
+import { callKeys } from '../../src/core/call-key.ts';
 import { canonicalJson, contentId, type Fields, type Json } from '../../src/core/json.ts';
 import type { AdapterFile, LmRequest, LmResponse } from '../../src/core/lm.ts';
 import { firstAttempt } from '../../src/core/program.ts';
 import type { Verification } from '../../src/core/verification.ts';
 import { localModel } from '../../src/lm/llama/local-model.ts';
-import { callKey } from '../../src/run/memory.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 import { betterTogether, documentOf, type RunDocument, type Started } from '../support/command-line.ts';
 import { labelPlan } from '../support/requests.ts';
@@ -164,7 +164,8 @@ describe('calls that were made with an adapter', () => {
         sampling: { ...firstAttempt, temperature: 1, maxTokens: 40, seed: 3 },
       };
       const response = await lm.generate(request, { adapter: used });
-      runs.rememberCall(callKey(request, engine), { request, response, run: id, start: 1 });
+      const { key, shared } = callKeys()(request, engine);
+      await runs.rememberCall(key, { user: request.prompt.user, shared, response, run: id, start: 1 });
     }
     runs.close();
   });

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { callKeys } from '../../src/core/call-key.ts';
 import { WorldError } from '../../src/core/errors.ts';
 import type { RunEvent } from '../../src/core/event.ts';
-import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
+import type { Engine, LmRequest, LmResponse } from '../../src/core/lm.ts';
 import { firstAttempt } from '../../src/core/program.ts';
 import type { Store, StoredTraining } from '../../src/core/store.ts';
 
@@ -17,9 +18,9 @@ export function storeContract(name: string, open: () => Store): void {
     afterEach(() => store.close());
 
     describe('calls', () => {
-      test('an answer is recalled as it was remembered', () => {
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
-        store.rememberCall('k2', { request, response: failed, run: 'run', start: 1 });
+      test('an answer is recalled as it was remembered', async () => {
+        await store.rememberCall('k1', { ...call, response: answered });
+        await store.rememberCall('k2', { ...call, response: failed });
         expect([store.recallCall('k1'), store.recallCall('k2'), store.recallCall('k3')]).toEqual([
           answered,
           failed,
@@ -27,17 +28,21 @@ export function storeContract(name: string, open: () => Store): void {
         ]);
       });
 
-      test('the first answer stays', () => {
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
-        store.rememberCall('k1', { request, response: failed, run: 'other', start: 1 });
+      test('the first answer stays, also of two that are written together', async () => {
+        const first = store.rememberCall('k1', { ...call, response: answered });
+        const second = store.rememberCall('k1', { ...call, response: failed, run: 'other' });
+        await Promise.all([first, second]);
+        await store.rememberCall('k1', { ...call, response: failed, run: 'other' });
         expect(store.recallCall('k1')).toEqual(answered);
         expect(store.callTotals('other').made).toBe(0);
       });
 
-      test('are counted for the run that made them', () => {
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 1 });
-        store.rememberCall('k2', { request, response: failed, run: 'run', start: 2 });
-        store.rememberCall('k3', { request, response: failed, run: 'other', start: 1 });
+      test('are counted for the run that made them', async () => {
+        await Promise.all([
+          store.rememberCall('k1', { ...call, response: answered }),
+          store.rememberCall('k2', { ...call, response: failed, start: 2 }),
+          store.rememberCall('k3', { ...call, response: failed, run: 'other' }),
+        ]);
         expect(store.callTotals('run')).toEqual({
           made: 2,
           promptTokens: 150,
@@ -52,17 +57,28 @@ export function storeContract(name: string, open: () => Store): void {
         });
       });
 
-      test('are listed for the run that made them, in the order in which they came', () => {
-        store.rememberCall('k2', { request, response: failed, run: 'run', start: 1 });
-        store.rememberCall('k3', { request, response: failed, run: 'other', start: 1 });
-        store.rememberCall('k1', { request, response: answered, run: 'run', start: 2 });
+      test('are listed for the run that made them, in the order in which they came', async () => {
+        await store.rememberCall('k2', { ...call, response: failed });
+        await store.rememberCall('k3', { ...call, response: failed, run: 'other' });
+        await store.rememberCall('k1', { ...call, response: answered, start: 2 });
         expect([store.callKeys('run'), store.callKeys('none')]).toEqual([['k2', 'k1'], []]);
-        expect([store.call('k1'), store.call('k4')]).toEqual([{ request, response: answered, start: 2 }, undefined]);
       });
 
-      test('a number that is not JSON is refused, not rounded to null', () => {
-        const response = { ...answered, completionIds: [Number.NaN] };
-        expect(() => store.rememberCall('k1', { request, response, run: 'run', start: 1 })).toThrow('NaN is not JSON');
+      test('come back with the request and the engine that made them', async () => {
+        const { key, shared } = callKeys()(request, engine);
+        await store.rememberCall(key, { ...call, user: request.prompt.user, shared, response: answered, start: 2 });
+        const { reproducible: _, ...maker } = engine;
+        expect(store.call(key)).toEqual({ request, engine: maker, response: answered, start: 2 });
+        expect(store.call('none')).toBeUndefined();
+      });
+
+      test('a number that is not JSON is refused, not rounded to null, and takes no other call with it', async () => {
+        const notJson: LmResponse = { ...answered, usage: { prompt: Number.NaN, cachedPrompt: 0, completion: 0 } };
+        const odd = store.rememberCall('k1', { ...call, response: notJson });
+        const sound = store.rememberCall('k2', { ...call, response: answered });
+        await expect(odd).rejects.toThrow('NaN is not JSON');
+        await sound;
+        expect([store.recallCall('k1'), store.recallCall('k2')]).toEqual([undefined, answered]);
       });
     });
 
@@ -136,12 +152,12 @@ export function storeContract(name: string, open: () => Store): void {
         expect([store.addStart('a'), store.addStart('a'), store.addStart('b')]).toEqual([1, 2, 1]);
       });
 
-      test('know their calls and how they ended; one that was killed did not', () => {
+      test('know their calls and how they ended; one that was killed did not', async () => {
         store.addStart('a');
-        store.rememberCall('k1', { request, response: answered, run: 'a', start: 1 });
-        store.rememberCall('k2', { request, response: answered, run: 'a', start: 1 });
+        await store.rememberCall('k1', { ...call, response: answered, run: 'a' });
+        await store.rememberCall('k2', { ...call, response: answered, run: 'a' });
         store.addStart('a');
-        store.rememberCall('k3', { request, response: answered, run: 'a', start: 2 });
+        await store.rememberCall('k3', { ...call, response: answered, run: 'a', start: 2 });
         store.endStart('a', 2, 'done');
         store.endStart('a', 2, 'failed');
         expect(store.starts('a').map(({ number, calls, endedBy }) => ({ number, calls, endedBy }))).toEqual([
@@ -151,12 +167,12 @@ export function storeContract(name: string, open: () => Store): void {
         expect(store.starts('b')).toEqual([]);
       });
 
-      test('a killed one lasted until the last call or event that it stored, an ended one until its end', () => {
+      test('a killed one lasted until the last call or event that it stored, an ended one until its end', async () => {
         at(0, () => store.addStart('a'));
         at(2, () => store.addEvent('a', 0, started));
-        at(7, () => store.rememberCall('k1', { request, response: answered, run: 'a', start: 1 }));
+        await at(7, () => store.rememberCall('k1', { ...call, response: answered, run: 'a' }));
         at(60, () => store.addStart('a'));
-        at(61, () => store.rememberCall('k2', { request, response: answered, run: 'a', start: 2 }));
+        await at(61, () => store.rememberCall('k2', { ...call, response: answered, run: 'a', start: 2 }));
         at(63.5, () => store.addEvent('a', 1, ended));
         at(100, () => store.addStart('a'));
         at(104, () => store.endStart('a', 3, 'done'));
@@ -229,10 +245,10 @@ export function storeContract(name: string, open: () => Store): void {
 }
 
 /** Does something so many seconds after a fixed moment, as far as the clock says. */
-function at(seconds: number, action: () => void): void {
+function at<Result>(seconds: number, action: () => Result): Result {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1) + seconds * 1000 });
   try {
-    action();
+    return action();
   } finally {
     vi.useRealTimers();
   }
@@ -240,10 +256,28 @@ function at(seconds: number, action: () => void): void {
 
 const request: LmRequest = {
   model: { base: 'base', adapter: null },
-  prompt: { system: 'Route it.', turns: [{ user: 'Lost parcel', assistant: 'delivery' }], user: 'Überweisung 🙂' },
+  prompt: { system: 'Route it.', turns: [{ user: 'Lost parcel', assistant: 'delivery' }], user: 'Überweisung\0 🙂' },
   answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
   choice: 'greedy',
   sampling: { ...firstAttempt, maxTokens: 8 },
+};
+const engine: Engine = {
+  name: 'none',
+  version: '1',
+  build: 'test',
+  backend: 'none',
+  device: 'cpu',
+  threads: 1,
+  sequences: 1,
+  batchTokens: 512,
+  contextTokens: 2048,
+  reproducible: 'bytes',
+};
+const call = {
+  user: 'Überweisung 🙂',
+  shared: { id: 's1', text: '{"system":"Route it."}' },
+  run: 'run',
+  start: 1,
 };
 const answered: LmResponse = {
   failure: null,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ChoiceRule, PredictorState } from '../../src/core/candidate.ts';
+import { planFields } from '../../src/core/chat-format.ts';
 import { choiceMistakes, choicesByField, requestChoice } from '../../src/core/choice.ts';
 import { signature } from '../../src/core/signature.ts';
 import { answered } from '../support/responses.ts';
@@ -44,12 +45,13 @@ test('a rule that would have no effect is a mistake', () => {
 });
 
 test('what is known about a choice is known by the name of its output', () => {
+  const fields = planFields(routing, state('greedy'));
   const sure = { confidence: 0.9, probabilities: [0.9, 0.1] };
   const guess = { confidence: 0.5, probabilities: null };
   const response = answered(['{"team": ', '"billing"', ', "urgent": ', 'true', '}'], {
     choices: [null, sure, null, guess, null],
   });
-  expect(choicesByField(routing, state('greedy'), response)).toEqual({ team: sure, urgent: guess });
+  expect(choicesByField(fields, response)).toEqual({ team: sure, urgent: guess });
   const failure = { kind: 'length', message: 'no end' } as const;
-  expect(choicesByField(routing, state('greedy'), { failure, usage: response.usage })).toEqual({});
+  expect(choicesByField(fields, { failure, usage: response.usage })).toEqual({});
 });

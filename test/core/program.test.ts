@@ -3,7 +3,7 @@ import { type Candidate, initialCandidate } from '../../src/core/candidate.ts';
 import { WorldError } from '../../src/core/errors.ts';
 import type { Fields } from '../../src/core/json.ts';
 import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
-import { type AnswerCall, firstAttempt, requestFor, runProgram, type Structure } from '../../src/core/program.ts';
+import { type AnswerCall, firstAttempt, prepare, runProgram, type Structure } from '../../src/core/program.ts';
 import { signature } from '../../src/core/signature.ts';
 import { answered } from '../support/responses.ts';
 
@@ -23,10 +23,8 @@ const saying =
 
 const run = (structure: Structure, answer: AnswerCall, inputs: Fields = { ticket: 'Paid twice.' }) =>
   runProgram({
-    structure,
-    candidate: candidateOf(structure),
+    program: prepare(structure, candidateOf(structure), firstAttempt),
     inputs,
-    attempt: firstAttempt,
     answer,
     isWorldError: (error) => error instanceof WorldError,
   });
@@ -41,12 +39,22 @@ const request: LmRequest = {
 const inputs = { ticket: 'Paid twice.' };
 
 test('a call asks what the candidate says, greedily', () => {
-  expect(requestFor(single, candidateOf(single), 'route', inputs, firstAttempt)).toEqual(request);
+  expect(prepare(single, candidateOf(single), firstAttempt).request('route', inputs)).toEqual(request);
 });
 
 test('another attempt differs in its sampling only', () => {
-  const another = requestFor(single, candidateOf(single), 'route', inputs, { temperature: 0.7, seed: 3 });
+  const another = prepare(single, candidateOf(single), { temperature: 0.7, seed: 3 }).request('route', inputs);
   expect(another).toEqual({ ...request, sampling: { ...request.sampling, temperature: 0.7, seed: 3 } });
+});
+
+test('requests of a predictor share all that is not their own', () => {
+  const { request: ask } = prepare(single, candidateOf(single), firstAttempt);
+  const [one, other] = [ask('route', { ticket: 'Paid twice.' }), ask('route', { ticket: 'Lost.' })];
+  const { user: _, ...shared } = one.prompt;
+  expect(other).toEqual({ ...one, prompt: { ...shared, user: 'Lost.' } });
+  expect(other.prompt.turns).toBe(one.prompt.turns);
+  expect(other.answer).toBe(one.answer);
+  expect(other.sampling).toBe(one.sampling);
 });
 
 test('a run has its outputs and the calls that led to them', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { callKeys } from '../../src/core/call-key.ts';
 import { candidateId } from '../../src/core/candidate.ts';
 import { InputError, Interrupted } from '../../src/core/errors.ts';
 import type { AdapterFile, Engine, LanguageModel, LmRequest } from '../../src/core/lm.ts';
@@ -7,7 +8,6 @@ import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
 import { betterTogetherOver } from '../../src/run/better-together.ts';
-import { callKey } from '../../src/run/memory.ts';
 import { planVerification, type VerificationPlan, verify } from '../../src/run/verify.ts';
 import { memoryStore } from '../../src/store/sqlite-store.ts';
 import { numbers, program, student } from '../support/parity-task.ts';
@@ -204,8 +204,9 @@ describe('on another engine', () => {
     const { run } = await finishedRun();
     const newer = withEngine({ build: 'newer' });
     const [call] = store.callKeys(run.id).map((key) => store.call(key)!);
-    const later = callKey(call!.request, await newer.engine());
-    store.rememberCall(later, { ...call!, run: run.id, start: 2 });
+    const { request, response } = call!;
+    const { key, shared } = callKeys()(request, await newer.engine());
+    await store.rememberCall(key, { user: request.prompt.user, shared, response, run: run.id, start: 2 });
     const bytes = { compared: 1, equal: 1 };
     expect(await verified(planned(run), newer)).toMatchObject({ status: 'agrees', bytes, ofOtherEngines: 20 });
   });

@@ -1,28 +1,29 @@
-import { firstAttempt } from '../../src/core/program.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 import { answered } from '../support/responses.ts';
 
-/** Remembers call after call and prints each key once its answer is remembered. Arguments: path, prefix of the keys, how many. */
-const [path = '', prefix = '', count = '0'] = process.argv.slice(2);
+/** Remembers calls and prints each key once its answer is remembered. Arguments: path, prefix of the keys, how many, how many at once. */
+const [path = '', prefix = '', count = '0', atOnce = '1'] = process.argv.slice(2);
 const store = sqliteStore(path);
-for (let index = 0; index < Number(count); index++) {
-  const key = `${prefix}${index}`;
-  try {
-    store.rememberCall(key, {
-      request: {
-        model: { base: 'base', adapter: null },
-        prompt: { system: 's'.repeat(2000), turns: [], user: key },
-        answer: null,
-        choice: 'greedy',
-        sampling: { ...firstAttempt, maxTokens: 8 },
-      },
-      response: answered([key]),
-      run: 'run',
-      start: 1,
-    });
-  } catch (error) {
-    console.log(String(error));
-    break;
+let next = 0;
+let failed = false;
+
+async function write(): Promise<void> {
+  while (next < Number(count) && !failed) {
+    const key = `${prefix}${next++}`;
+    try {
+      await store.rememberCall(key, {
+        user: 's'.repeat(2000),
+        shared: { id: 's1', text: '{}' },
+        response: answered([key]),
+        run: 'run',
+        start: 1,
+      });
+      console.log(key);
+    } catch (error) {
+      failed = true;
+      console.log(String(error));
+    }
   }
-  console.log(key);
 }
+
+await Promise.all(Array.from({ length: Number(atOnce) }, write));

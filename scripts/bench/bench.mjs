@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// Every measurement of the project, by name.
+//
+//   node scripts/bench/bench.mjs NAME [--json]
+//
+// A bench is one file that exports `bench(say)`: it returns its figures, numbers by key, and the table that a person reads. With --json
+// exactly one JSON document goes to stdout, and the table to stderr.
+
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { compiledSources } from '../setup/compiled-sources.mjs';
+import { environment } from './environment.mjs';
+
+const benches = {
+  choice: () => import('./choice.mjs'),
+  evaluate: () => import('./evaluate.mjs'),
+  host: () => import('./host.mjs'),
+  replay: () => import('./replay.mjs'),
+  start: () => import('./start.mjs'),
+  'two-models': () => import('./two-models.mjs'),
+};
+
+const usage = `Usage: npm run bench -- ${Object.keys(benches).join('|')} [--json]`;
+const say = (line) => process.stderr.write(`${line}\n`);
+
+const { name, asJson } = readArguments();
+if (name === undefined) {
+  say(usage);
+  process.exitCode = 2;
+} else {
+  if (!compiledSources.isReady()) await compiledSources.make();
+  const before = environment();
+  const { bench } = await benches[name]();
+  const { figures, head, rows, environment: more = {} } = await bench(say);
+  const table = new Table({ head, style: { head: [], border: [], compact: true } });
+  table.push(...rows);
+  if (asJson)
+    process.stdout.write(`${JSON.stringify({ name, figures, environment: { ...before, ...more } }, null, 2)}\n`);
+  (asJson ? process.stderr : process.stdout).write(`${table}\nload average before: ${before.loadAverage.join(', ')}\n`);
+}
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
+    const [name] = positionals;
+    const isKnown = positionals.length === 1 && Object.hasOwn(benches, name);
+    return { name: isKnown ? name : undefined, asJson: values.json === true };
+  } catch {
+    return {};
+  }
+}
