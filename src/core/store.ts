@@ -35,6 +35,9 @@ export interface CallTotals {
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
   readonly completionTokens: number;
+  /** Forks among labels, and at how many of them the grammar overruled the model's own first choice. */
+  readonly forks: number;
+  readonly overruled: number;
 }
 
 export interface StoredCall {

@@ -30,6 +30,8 @@ export interface RunSummary {
   readonly flagCompilationErrorOccurred: boolean;
   readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
   readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
+  /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */
+  readonly constraint: { readonly forks: number; readonly overruled: number };
   readonly seconds: number;
   /** How often the turn to compute went from one model to another, in the start that finished the run. */
   readonly modelSwitches: number;

@@ -74,11 +74,17 @@ function gainText(strategy: string, baseline: ScoreInterval, chosen: ScoreInterv
   return `On the sealed test "${strategy}" ${change} the baseline${certainty}.`;
 }
 
-function costText({ calls, tokens, seconds, starts, reproducible, modelSwitches }: RunSummary): string {
+function costText(summary: RunSummary): string {
+  const { calls, tokens, constraint, seconds, starts, reproducible, modelSwitches } = summary;
   const whole = (count: number) => Math.round(count).toLocaleString('en-US');
   return [
     `calls: ${whole(calls.requested)} requested, ${whole(calls.made)} made, ${whole(calls.remembered)} remembered`,
     `tokens: ${whole(tokens.prompt)} prompt (${whole(tokens.cachedPrompt)} of them cached), ${whole(tokens.completion)} completion`,
+    ...(constraint.forks > 0
+      ? [
+          `labels: at ${whole(constraint.overruled)} of ${whole(constraint.forks)} forks the model would have written something else`,
+        ]
+      : []),
     `time: ${seconds.toFixed(1)} s in ${starts.length} start${starts.length === 1 ? '' : 's'}; repeats ${reproducible === 'bytes' ? 'byte for byte' : 'by replaying what is remembered'}`,
     ...(modelSwitches > 0 ? [`models took turns: ${whole(modelSwitches)} switches`] : []),
   ].join('\n');

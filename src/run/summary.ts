@@ -47,6 +47,7 @@ export async function summarize(
       cachedPrompt: totals.cachedPromptTokens,
       completion: totals.completionTokens,
     },
+    constraint: { forks: totals.forks, overruled: totals.overruled },
     seconds: starts.reduce((sum, start) => sum + start.seconds, 0),
     modelSwitches: world.modelSwitches(),
     networkAttempts: store.networkAttempts(id),

@@ -24,7 +24,8 @@ export function rememberedCalls(query: Queries) {
       query.rows<CallTotals>(
         `SELECT count(*) AS made, coalesce(sum(prompt_tokens), 0) AS promptTokens,
            coalesce(sum(cached_prompt_tokens), 0) AS cachedPromptTokens,
-           coalesce(sum(completion_tokens), 0) AS completionTokens
+           coalesce(sum(completion_tokens), 0) AS completionTokens,
+           coalesce(sum(forks), 0) AS forks, coalesce(sum(overruled), 0) AS overruled
          FROM call WHERE run = @run`,
         { run },
       )[0]!,
@@ -33,14 +34,16 @@ export function rememberedCalls(query: Queries) {
 }
 
 const insertCall = `
-  INSERT INTO call (key, run, start, at, prompt_tokens, cached_prompt_tokens, completion_tokens, shared, user, response)
-  VALUES (@key, @run, @start, @at, @prompt, @cachedPrompt, @completion, @shared, @user, @response)`;
+  INSERT INTO call (key, run, start, at, prompt_tokens, cached_prompt_tokens, completion_tokens, forks, overruled, shared, user, response)
+  VALUES (@key, @run, @start, @at, @prompt, @cachedPrompt, @completion, @forks, @overruled, @shared, @user, @response)`;
 
 type CallRow = ReturnType<typeof rowOf>;
 
 function rowOf(key: string, { user, response, run, start }: CallRecord, shared: number) {
   const { prompt, cachedPrompt, completion } = response.usage;
-  return { key, run, start, at: now(), prompt, cachedPrompt, completion, shared, user, response: asText(response) };
+  const { forks, overruled } = response.failure ? { forks: 0, overruled: 0 } : response.constraint;
+  const counts = { prompt, cachedPrompt, completion, forks, overruled };
+  return { key, run, start, at: now(), ...counts, shared, user, response: asText(response) };
 }
 
 /** What calls have in common, each stored once, and known to this process by its number. */

@@ -30,9 +30,10 @@ const tables = `
   CREATE TABLE call (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, start INTEGER NOT NULL, at INTEGER NOT NULL,
     prompt_tokens INTEGER NOT NULL, cached_prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    forks INTEGER NOT NULL, overruled INTEGER NOT NULL,
     shared INTEGER NOT NULL, user TEXT NOT NULL, response TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX call_totals ON call (run, start, at, prompt_tokens, cached_prompt_tokens, completion_tokens);
+  CREATE INDEX call_totals ON call (run, start, at, prompt_tokens, cached_prompt_tokens, completion_tokens, forks, overruled);
 
   CREATE TABLE training (key TEXT PRIMARY KEY, at INTEGER NOT NULL, spec TEXT NOT NULL, training TEXT NOT NULL) STRICT;
 `;

@@ -48,12 +48,16 @@ export function storeContract(name: string, open: () => Store): void {
           promptTokens: 150,
           cachedPromptTokens: 80,
           completionTokens: 7,
+          forks: 1,
+          overruled: 0,
         });
         expect(store.callTotals('none')).toEqual({
           made: 0,
           promptTokens: 0,
           cachedPromptTokens: 0,
           completionTokens: 0,
+          forks: 0,
+          overruled: 0,
         });
       });
 

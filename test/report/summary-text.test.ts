@@ -27,6 +27,7 @@ const summaryOf = (
   flagCompilationErrorOccurred: false,
   calls: { requested: 12345, made: 300, remembered: 12045 },
   tokens: { prompt: 1000000, cachedPrompt: 900000, completion: 5000 },
+  constraint: { forks: 400, overruled: 20 },
   seconds: 61.25,
   modelSwitches: 0,
   networkAttempts: 0,
@@ -133,9 +134,10 @@ test('a test split that was opened for every candidate is marked as exploratory'
 });
 
 test('calls, tokens and time are told', () => {
-  expect(said(summaryOf(better, 'p -> w')).slice(-3)).toEqual([
+  expect(said(summaryOf(better, 'p -> w')).slice(-4)).toEqual([
     'calls: 12,345 requested, 300 made, 12,045 remembered',
     'tokens: 1,000,000 prompt (900,000 of them cached), 5,000 completion',
+    'labels: at 20 of 400 forks the model would have written something else',
     'time: 61.3 s in 1 start; repeats byte for byte',
   ]);
 });
