@@ -120,7 +120,7 @@ function start<P extends AnyProgram>(
   const ownsStore = typeof options.store !== 'object';
   const store = typeof options.store === 'object' ? options.store : defaults.openStore(options.store);
   const needsTrainer = experiment.strategy.some((key) => experiment.optimizers[key]?.kind === 'weights');
-  const events = eventStream<LiveEvent>();
+  const events = eventStream<LiveEvent>(({ type }) => type === 'progress');
   const ports = {
     store,
     trainer: options.trainer ?? (needsTrainer ? defaults.trainer() : null),

@@ -1,13 +1,17 @@
 export interface EventStream<T> {
   push(event: T): void;
   end(): void;
-  /** Every iterator sees all events from the first one on. */
+  /** Every iterator sees all lasting events from the first one on, and of the passing ones the newest. */
   iterate(): AsyncIterator<T>;
 }
 
-/** Events that are kept as they come, for iterators that start late or read slowly. */
-export function eventStream<T>(): EventStream<T> {
-  const events: T[] = [];
+/**
+ * Events that are kept as they come, for iterators that start late or read slowly. Passing events are told and forgotten: a run of
+ * 100,000 calls has as many.
+ */
+export function eventStream<T>(isPassing: (event: T) => boolean): EventStream<T> {
+  const lasting: T[] = [];
+  let passing: { readonly event: T } | null = null;
   let ended = false;
   let wake = deferred();
   const stir = () => {
@@ -17,7 +21,8 @@ export function eventStream<T>(): EventStream<T> {
   };
   return {
     push(event) {
-      events.push(event);
+      if (isPassing(event)) passing = { event };
+      else lasting.push(event);
       stir();
     },
     end() {
@@ -25,12 +30,15 @@ export function eventStream<T>(): EventStream<T> {
       stir();
     },
     async *iterate() {
-      for (let index = 0; ; index++) {
-        while (index >= events.length) {
-          if (ended) return;
-          await wake.promise;
-        }
-        yield events[index]!;
+      let index = 0;
+      let seen = passing;
+      for (;;) {
+        if (index < lasting.length) yield lasting[index++]!;
+        else if (ended) return;
+        else if (passing && passing !== seen) {
+          seen = passing;
+          yield passing.event;
+        } else await wake.promise;
       }
     },
   };
