@@ -8,28 +8,31 @@ const contextTokens = 2048;
 
 /** What is asked: so many prompts behind a prefix of so many tokens, in so many slots. `isWarm`: the prefix was asked behind before. */
 const scenarios = {
-  'a8: 250 shared, warm, 8 slots': { prefix: 250, rows: 48, slots: 8, isWarm: true, bar: 1.1 },
-  'a16: 250 shared, warm, 16 slots': { prefix: 250, rows: 48, slots: 16, isWarm: true, bar: 1.1 },
-  'b8: nothing shared, 300 own, 8 slots': { prefix: 0, own: 300, rows: 24, slots: 8, bar: 1 },
-  'c8: fresh prefix of 300, 60 rows, 8 slots': { prefix: 300, rows: 60, slots: 8, bar: 1.4 },
-  'c8: fresh prefix of 1500, 60 rows, 8 slots': { prefix: 1500, rows: 60, slots: 8, bar: 2 },
-  'c8: fresh prefix of 1500, 200 rows, 8 slots': { prefix: 1500, rows: 200, slots: 8, rounds: 1 },
+  'a8: 250 shared, warm, 8 slots': { prefix: 250, rows: 48, slots: 8, isWarm: true },
+  'a16: 250 shared, warm, 16 slots': { prefix: 250, rows: 48, slots: 16, isWarm: true },
+  'b8: nothing shared, 300 own, 8 slots': { prefix: 0, own: 300, rows: 24, slots: 8 },
+  'c300: fresh prefix of 300, 60 rows, 8 slots': { prefix: 300, rows: 60, slots: 8, rounds: 2, otherSlots: [1, 4, 16] },
+  'c1500: fresh prefix of 1500, 60 rows, 8 slots': {
+    prefix: 1500,
+    rows: 60,
+    slots: 8,
+    rounds: 1,
+    otherSlots: [1, 4, 16],
+  },
+  'c200: fresh prefix of 1500, 200 rows, 8 slots': { prefix: 1500, rows: 200, slots: 8, rounds: 1 },
 };
-const serverSlots = [1, 4, 8, 16];
-const serverFlags = { 'no RAM cache': ['--cache-ram', '0'], 'RAM cache': [] };
+const flags = { 'no RAM cache': ['--cache-ram', '0'], 'RAM cache': [] };
 
 /** The model host against llama-server on the same model, threads and token ids. */
 export async function bench(say) {
   const path = findLlamaServer();
   if (!path) say('llama-server is not on the PATH: only our own figures are measured.');
-  const only = process.env.BENCH_ONLY;
   const figures = {};
   const rows = [];
   for (const [name, scenario] of Object.entries(scenarios)) {
-    if (only && !name.startsWith(only)) continue;
     say(`${name} …`);
     const rates = await measure(scenario, path);
-    const key = name.split(':')[0] + (scenario.prefix ? `Prefix${scenario.prefix}Rows${scenario.rows}` : '');
+    const [key] = name.split(':');
     figures[key] = rates.ours;
     const rivals = Object.entries(rates).filter(([who]) => who !== 'ours');
     rows.push([name, 'ours', rates.ours.toFixed(2), '']);
@@ -54,7 +57,7 @@ async function measure(scenario, path) {
   }
 }
 
-async function openContenders({ slots, isWarm, prefix }, path) {
+async function openContenders({ slots, otherSlots = [] }, path) {
   const lm = await openModel({ sequences: slots, contextTokens });
   await lm.engine();
   const ours = {
@@ -66,17 +69,15 @@ async function openContenders({ slots, isWarm, prefix }, path) {
   if (!path) return { ours };
   const contenders = { ours };
   // A fresh prefix is computed once in each slot of the server: fewer slots may be its better choice.
-  const shapes = prefix > 0 && !isWarm ? serverSlots : [slots];
-  for (const [flagsName, flags] of Object.entries(serverFlags)) {
-    for (const count of shapes) {
-      const server = await startLlamaServer({ path, gguf, threads, slots: count, contextTokens, flags });
-      contenders[`llama-server, ${count} slots, ${flagsName}`] = {
-        slots: count,
-        ask: ({ ids }) => server.complete(ids, answerTokens),
-        close: server.stop,
-        lm,
-      };
-    }
+  const others = otherSlots.map((count) => [count, 'no RAM cache']);
+  for (const [count, cache] of [[slots, 'no RAM cache'], [slots, 'RAM cache'], ...others]) {
+    const server = await startLlamaServer({ path, gguf, threads, slots: count, contextTokens, flags: flags[cache] });
+    contenders[`llama-server, ${count} slots, ${cache}`] = {
+      slots: count,
+      ask: ({ ids }) => server.complete(ids, answerTokens),
+      close: server.stop,
+      lm,
+    };
   }
   return contenders;
 }
@@ -84,7 +85,7 @@ async function openContenders({ slots, isWarm, prefix }, path) {
 let seed = 0;
 
 async function rateOf({ slots, ask, lm }, { prefix, own = ownTokens, rows, isWarm }) {
-  const system = prefix > 0 ? textOf(prefix, isWarm ? -1 : ++seed) : '';
+  const system = prefix > 0 ? textOf(prefix, isWarm ? 0 : ++seed) : '';
   const requests = Array.from({ length: rows }, () =>
     requestOf(lm, { system, user: textOf(own, ++seed), maxTokens: answerTokens }),
   );
