@@ -35,6 +35,8 @@ export async function bench(say) {
     const [key] = name.split(':');
     figures[key] = rates.ours;
     const rivals = Object.entries(rates).filter(([who]) => who !== 'ours');
+    for (const [who, rate] of Object.entries(rates))
+      say(`  ${who}: ${rate.toFixed(2)} rows/s, ours is ${(rates.ours / rate).toFixed(2)} times that`);
     rows.push([name, 'ours', rates.ours.toFixed(2), '']);
     for (const [who, rate] of rivals) {
       figures[`${key} against ${who}`] = Number((rates.ours / rate).toFixed(3));
