@@ -1,6 +1,6 @@
 import type { ChatFormatName, Demo, PredictorState } from './candidate.ts';
 import { ExampleFailure } from './failure.ts';
-import type { Field, FieldKind } from './field.ts';
+import type { Field, FieldKind, JsonSchema } from './field.ts';
 import {
   type Expression,
   grammarBetween,
@@ -171,8 +171,14 @@ function choice(field: Field, values: readonly Json[], text: (value: Json) => st
 }
 
 /** A sampled value; `write` includes the text that the grammar ends with. */
-function sampled(field: Field, grammar: string, end: ValueEnd, write: (value: Json) => string): Slot {
-  return { field: field.name, part: { type: 'value', grammar, end }, write };
+function sampled(
+  field: Field,
+  grammar: string,
+  end: ValueEnd,
+  write: (value: Json) => string,
+  schema?: JsonSchema,
+): Slot {
+  return { field: field.name, part: { type: 'value', grammar, end, ...(schema ? { schema } : {}) }, write };
 }
 
 /** `{"team": "billing", "urgent": true}` */
@@ -209,6 +215,7 @@ const json: ChatFormat = {
             grammarBetween('', valueExpression(kind), after),
             { kind: 'json', after },
             (value) => structuredText(kind, value) + after,
+            valueSchema(kind),
           ),
         );
         lead = ' ';
@@ -285,7 +292,10 @@ const markers: ChatFormat = {
 
 /** Numbers and structured values, as JSON. */
 const valueExpression = (kind: Exclude<FieldKind, { type: 'choice' | 'string' }>): Expression =>
-  jsonExpression(kind.type === 'json' ? kind.schema : { type: kind.integer ? 'integer' : 'number' });
+  jsonExpression(valueSchema(kind));
+
+const valueSchema = (kind: Exclude<FieldKind, { type: 'choice' | 'string' }>): JsonSchema =>
+  kind.type === 'json' ? kind.schema : { type: kind.integer ? 'integer' : 'number' };
 
 const structuredText = (kind: FieldKind, value: Json): string =>
   jsonText(kind.type === 'json' ? inGrammarOrder(value, kind.schema) : value);
