@@ -2,7 +2,7 @@
 
 export { type ExperimentSpec, experiment } from './cli/experiment-file.ts';
 export { type LoadedProgram, type LoadOptions, loadProgram } from './cli/load-program.ts';
-export { betterTogether, localModel, pythonTrainer, sqliteStore } from './cli/wiring.ts';
+export { betterTogether, localModel, openaiCompatible, pythonTrainer, sqliteStore } from './cli/wiring.ts';
 export { chainOfThought, type PredictorOptions, type Program, predict, program } from './core/callable.ts';
 export type {
   Candidate,
@@ -18,7 +18,7 @@ export type { LiveEvent, Progress, RunEvent } from './core/event.ts';
 export { type Example, example } from './core/example.ts';
 export { ExampleFailure, type Failure, type FailureKind } from './core/failure.ts';
 export type { Fields, Json } from './core/json.ts';
-export type { LanguageModel, LmRequest, LmResponse } from './core/lm.ts';
+export type { LanguageModel, LmRequest, LmResponse, Weights } from './core/lm.ts';
 export type { Evaluation, Metric, MetricResult, Row, Score } from './core/metric.ts';
 export type { Notice } from './core/notice.ts';
 export type { Optimized, Optimizer, OptimizerContext, Teacher, Trial } from './core/optimizer.ts';
@@ -29,6 +29,7 @@ export type { Call, Trace } from './core/trace.ts';
 export type { Trainer } from './core/trainer.ts';
 export { type EvaluateOptions, evaluate, type ProgramEvaluation } from './evaluate/evaluate-program.ts';
 export { contains, exactMatch, f1, numericMatch } from './evaluate/metrics.ts';
+export type { OpenaiCompatible, OpenaiCompatibleOptions } from './lm/openai-compatible/openai-compatible.ts';
 export { bootstrapFewShot } from './optimize/bootstrap-few-shot.ts';
 export { bootstrapFinetune } from './optimize/bootstrap-finetune.ts';
 export { defineOptimizer } from './optimize/define.ts';

@@ -35,6 +35,7 @@ const values = [
   'loadProgram',
   'localModel',
   'numericMatch',
+  'openaiCompatible',
   'predict',
   'program',
   'pythonTrainer',
@@ -69,6 +70,8 @@ const types = [
   'MetricResult',
   'ModelRef',
   'Notice',
+  'OpenaiCompatible',
+  'OpenaiCompatibleOptions',
   'Optimized',
   'Optimizer',
   'OptimizerContext',
@@ -92,6 +95,7 @@ const types = [
   'Trace',
   'Trainer',
   'Trial',
+  'Weights',
 ];
 
 test('the values of the package are these', () => {

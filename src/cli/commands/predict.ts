@@ -4,7 +4,7 @@ import type { Fields, Json } from '../../core/json.ts';
 import { mapInOrder } from '../../evaluate/in-order.ts';
 import { readDataFile } from '../data-file.ts';
 import { type LoadOptions, loadProgram } from '../load-program.ts';
-import type { Output } from '../output.ts';
+import { noteModels, type Output } from '../output.ts';
 
 interface PredictFlags extends LoadOptions {
   /** One row's inputs as a JSON object. */
@@ -21,6 +21,7 @@ export async function predictCommand(
 ): Promise<void> {
   const rows = readInputs(flags);
   await using program = await loadProgram(path, flags);
+  noteModels(program, output);
   const predictions = await mapInOrder(rows, 16, async (inputs) => {
     try {
       return { inputs, outputs: await program(inputs, { signal }), failure: null };

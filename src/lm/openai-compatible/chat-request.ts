@@ -1,0 +1,37 @@
+import type { Json } from '../../core/json.ts';
+import type { LmRequest, Prompt, Sampling } from '../../core/lm.ts';
+import { type Constraint, constraintFields } from './constraint.ts';
+
+export interface ChatRequestOptions {
+  /** The server's word for the model. */
+  readonly model: string;
+  readonly constraint: Constraint;
+  /** The user's own fields, which replace ours. */
+  readonly body: { readonly [field: string]: Json };
+}
+
+/** The body of a chat completion that asks for this answer. */
+export const chatRequest = (
+  { prompt, answer, sampling }: Pick<LmRequest, 'prompt' | 'answer' | 'sampling'>,
+  { model, constraint, body }: ChatRequestOptions,
+): { readonly [field: string]: Json } => ({
+  model,
+  messages: messagesOf(prompt),
+  ...samplingFields(sampling),
+  ...constraintFields(constraint, answer),
+  ...body,
+});
+
+const messagesOf = ({ system, turns, user }: Prompt): Json[] => [
+  ...(system === '' ? [] : [{ role: 'system', content: system }]),
+  ...turns.flatMap((turn) => [
+    { role: 'user', content: turn.user },
+    { role: 'assistant', content: turn.assistant },
+  ]),
+  { role: 'user', content: user },
+];
+
+function samplingFields({ temperature, topP, maxTokens, seed }: Sampling): { readonly [field: string]: Json } {
+  const common = { temperature, top_p: topP, max_tokens: maxTokens };
+  return temperature === 0 ? common : { ...common, seed };
+}
