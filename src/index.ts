@@ -3,7 +3,7 @@
 export { type ExperimentSpec, experiment } from './cli/experiment-file.ts';
 export { type LoadedProgram, type LoadOptions, loadProgram } from './cli/load-program.ts';
 export { type VerifyOptions, verifyRun } from './cli/verify-run.ts';
-export { betterTogether, localModel, pythonTrainer, sqliteStore } from './cli/wiring.ts';
+export { betterTogether, localModel, openaiCompatible, pythonTrainer, sqliteStore } from './cli/wiring.ts';
 export {
   type CallOptions,
   chainOfThought,
@@ -28,7 +28,7 @@ export type { LiveEvent, Progress, RunEvent } from './core/event.ts';
 export { type Example, example } from './core/example.ts';
 export { ExampleFailure, type Failure, type FailureKind } from './core/failure.ts';
 export type { Fields, Json } from './core/json.ts';
-export type { ChoiceOutcome, LanguageModel, LmRequest, LmResponse, Sampling } from './core/lm.ts';
+export type { ChoiceOutcome, LanguageModel, LmRequest, LmResponse, Sampling, Weights } from './core/lm.ts';
 export type { Evaluation, Metric, MetricResult, Row, Score } from './core/metric.ts';
 export type { Notice } from './core/notice.ts';
 export type { Optimized, Optimizer, OptimizerContext, Teacher, Trial } from './core/optimizer.ts';
@@ -40,6 +40,7 @@ export type { Trainer } from './core/trainer.ts';
 export type { Verification } from './core/verification.ts';
 export { type EvaluateOptions, evaluate, type ProgramEvaluation } from './evaluate/evaluate-program.ts';
 export { contains, exactMatch, f1, numericMatch } from './evaluate/metrics.ts';
+export type { OpenaiCompatible, OpenaiCompatibleOptions } from './lm/openai-compatible/openai-compatible.ts';
 export { bootstrapFewShot } from './optimize/bootstrap-few-shot.ts';
 export { bootstrapFinetune } from './optimize/bootstrap-finetune.ts';
 export { defineOptimizer } from './optimize/define.ts';

@@ -35,6 +35,7 @@ const values = [
   'loadProgram',
   'localModel',
   'numericMatch',
+  'openaiCompatible',
   'predict',
   'program',
   'pythonTrainer',
@@ -73,6 +74,8 @@ const types = [
   'MetricResult',
   'ModelRef',
   'Notice',
+  'OpenaiCompatible',
+  'OpenaiCompatibleOptions',
   'Optimized',
   'Optimizer',
   'OptimizerContext',
@@ -100,6 +103,7 @@ const types = [
   'Trial',
   'Verification',
   'VerifyOptions',
+  'Weights',
 ];
 
 test('the values of the package are these', () => {

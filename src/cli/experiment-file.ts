@@ -18,7 +18,7 @@ export interface ExperimentSpec
   readonly program: AnyProgram;
   // Any outputs: the program's own types have been checked where the metric was written.
   readonly metric: Metric<never>;
-  /** A GGUF file; default: the one that set-up prepares. */
+  /** A GGUF file, or an endpoint such as `http://127.0.0.1:8080/v1#model-name`; default: the file that set-up prepares. */
   readonly model?: string;
   /** A data file with a split column, in place of trainset, valset and testset. */
   readonly data?: string;

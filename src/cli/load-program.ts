@@ -4,10 +4,10 @@ import { InputError } from '../core/errors.ts';
 import type { Fields } from '../core/json.ts';
 import type { LanguageModel } from '../core/lm.ts';
 import { readProgram } from '../store/program-file.ts';
-import { localModel } from './wiring.ts';
+import { isEndpoint, openModel } from './wiring.ts';
 
 export interface LoadOptions {
-  /** Where the base GGUF lies now; default: where it lay when the program was saved. Its content is checked either way. */
+  /** Where the base GGUF lies now, or its endpoint; default: where it was when the program was saved. Its id is checked either way. */
   readonly gguf?: string;
   readonly device?: 'auto' | 'cpu' | 'cuda' | 'metal';
   readonly threads?: number;
@@ -39,19 +39,21 @@ export async function loadProgram(path: string, options: LoadOptions = {}): Prom
   let program = blank;
   for (const base of saved.bases) {
     const gguf = options.gguf ?? base.path;
-    if (!existsSync(gguf))
+    if (!isEndpoint(gguf) && !existsSync(gguf))
       throw new InputError(
         'model-missing',
         [`The base model "${base.name}" of ${path} is not at ${gguf}.`],
         'Give its place: gguf (--model on the command line).',
       );
     const { device, threads } = options;
-    const model = await localModel({ gguf, ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
+    const model = await openModel(gguf, { ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
     if (model.base.sha256 !== base.sha256) {
       throw new InputError(
         'model-differs',
         [`${gguf} has sha256 ${model.base.sha256}, but ${path} was made with ${base.sha256}.`],
-        'Name the GGUF file that the program was optimized on.',
+        model.weights
+          ? 'Name the GGUF file that the program was optimized on.'
+          : `An endpoint's model is known by address, name and what the server says of it. The program was optimized on ${base.path}.`,
       );
     }
     models.push(model);

@@ -88,7 +88,7 @@ const describing = (command: Command): Command =>
       0.2,
     )
     .option('--test-ratio <share>', 'of the rows, where there is no test split', typed(fraction('--test-ratio')), 0.25)
-    .option('--teacher <gguf>', 'a model that shows the student how it is done');
+    .option('--teacher <place>', 'a GGUF file or an endpoint that shows the student how it is done');
 
 type PredictFlags = CommonFlags &
   Sampling &
@@ -136,7 +136,7 @@ function commandLine(signal: AbortSignal): Command {
             cli
               .command('run')
               .argument('[experiment]', 'an experiment file (.ts or .js)')
-              .option('--model <gguf>')
+              .option('--model <place>', 'a GGUF file, or an endpoint: http://host:port/v1#model-name')
               .description('optimize; running again resumes'),
           ),
         ),
@@ -193,7 +193,7 @@ function commandLine(signal: AbortSignal): Command {
   machine(
     data(common(cli.command('evaluate').argument('<program>', 'program.json of a run')))
       .description('measure a saved program on data')
-      .option('--model <gguf>', 'where the base model lies now')
+      .option('--model <place>', 'where the base model is now: a GGUF file or an endpoint')
       .addOption(new Option('--split <name>').choices(['train', 'val', 'test']).default('test'))
       .option('--metric <name>', 'as in run', 'exact-match')
       .option('--max-errors <n>', 'exceptions that are tolerated', typed(wholeNumber('--max-errors', 0))),
@@ -209,7 +209,7 @@ function commandLine(signal: AbortSignal): Command {
 
   samplingFlags(machine(common(cli.command('predict').argument('<program>', 'program.json of a run'))))
     .description('ask a saved program')
-    .option('--model <gguf>', 'where the base model lies now')
+    .option('--model <place>', 'where the base model is now: a GGUF file or an endpoint')
     .option('--input <json>', 'the inputs of one row')
     .option('--data <file>', 'rows to predict on')
     .action(

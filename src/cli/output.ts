@@ -1,3 +1,5 @@
+import type { Program } from '../core/callable.ts';
+
 /** Where a command says what: with `--json` exactly one JSON document on stdout, and everything for people on stderr. */
 export interface Output {
   readonly human: NodeJS.WriteStream;
@@ -13,4 +15,9 @@ export function output(json: boolean): Output {
     result: (document, humanText) =>
       process.stdout.write(json ? `${JSON.stringify(document, null, 2)}\n` : `${humanText()}\n`),
   };
+}
+
+/** Tells the person what there is to know about a program's models. */
+export function noteModels({ models }: Pick<Program, 'models'>, { note }: Output): void {
+  for (const { notices } of models.values()) for (const { message } of notices) note(`Note: ${message}`);
 }

@@ -10,7 +10,7 @@ import type { CompileOptions } from '../run/better-together.ts';
 import { type GivenSplits, readGivenSplits } from './experiment-data.ts';
 import { loadExperiment } from './experiment-file.ts';
 import { readOptimizers } from './parse-flags.ts';
-import { defaultModelPath, defaults, localModel, pythonTrainer } from './wiring.ts';
+import { defaultModelPath, defaults, isEndpoint, openModel, pythonTrainer } from './wiring.ts';
 
 /** The flags of `run`, `evaluate` and `demo`, as commander gives them. */
 export interface RunFlags {
@@ -60,9 +60,8 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
   const optimizers = readOptimizers({ ...defaults.optimizers(), ...source.optimizers }, flags.optimizer, flags.set);
   const { device } = flags;
   const host = { device, ...defined({ threads: flags.threads, contextTokens: flags.context }) };
-  const lm = await localModel({ gguf: source.modelPath, ...host });
-  const teacher =
-    flags.teacher === undefined ? undefined : source.program.withLm(await localModel({ gguf: flags.teacher, ...host }));
+  const lm = await openModel(source.modelPath, host);
+  const teacher = flags.teacher === undefined ? undefined : source.program.withLm(await openModel(flags.teacher, host));
   const { seed, maxCalls, maxErrors, stepStart, promptStart, onStepError, openTest, strategy } = flags;
   return {
     student: source.program.withLm(lm),
@@ -123,9 +122,11 @@ async function fromFile(file: string, flags: RunFlags): Promise<Source> {
     trainset && !hasFlags
       ? { trainset }
       : datasets(readGivenSplits(hasFlags ? flags : { ...flags, ...ownData }, program.structure));
-  const modelPath = flags.model ?? (model === undefined ? defaultModelPath() : resolve(folder, model));
+  const modelPath = flags.model ?? (model === undefined ? defaultModelPath() : placeFrom(folder, model));
   return { program, metric: metric as Metric, optimizers, modelPath, options: { ...options, ...rows, sources } };
 }
+
+const placeFrom = (folder: string, model: string): string => (isEndpoint(model) ? model : resolve(folder, model));
 
 const datasets = ({ train, val, test }: GivenSplits) => ({
   trainset: train,

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
+import type { LanguageModel } from '../core/lm.ts';
 import type { Optimizer } from '../core/optimizer.ts';
-import { localModel } from '../lm/llama/local-model.ts';
+import { type LocalModelOptions, localModel } from '../lm/llama/local-model.ts';
+import { isEndpoint, parseEndpoint } from '../lm/openai-compatible/endpoint.ts';
+import { openaiCompatible } from '../lm/openai-compatible/openai-compatible.ts';
 import { bootstrapFewShot } from '../optimize/bootstrap-few-shot.ts';
 import { bootstrapFinetune } from '../optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../optimize/labeled-few-shot.ts';
@@ -39,4 +42,15 @@ export const betterTogether = betterTogetherOver(defaults);
 /** The model that set-up prepares. */
 export const defaultModelPath = (): string => join(modelsFolder(), 'SmolLM2-135M-Instruct.Q8_0.gguf');
 
-export { localModel, pythonTrainer, sqliteStore };
+/** The model at a place: a GGUF file, or an endpoint such as `http://127.0.0.1:8080/v1#model-name`. */
+export function openModel(
+  place: string,
+  { contextTokens, ...host }: Omit<LocalModelOptions, 'gguf'> = {},
+): Promise<LanguageModel & AsyncDisposable> {
+  const size = contextTokens === undefined ? {} : { contextTokens };
+  if (!isEndpoint(place)) return localModel({ gguf: place, ...host, ...size });
+  const { url, model } = parseEndpoint(place);
+  return openaiCompatible({ url, ...(model === null ? {} : { model }), ...size });
+}
+
+export { isEndpoint, localModel, openaiCompatible, pythonTrainer, sqliteStore };

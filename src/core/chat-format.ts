@@ -1,6 +1,6 @@
 import type { ChatFormatName, Demo, PredictorState } from './candidate.ts';
 import { ExampleFailure } from './failure.ts';
-import type { Field, FieldKind } from './field.ts';
+import type { Field, FieldKind, JsonSchema } from './field.ts';
 import {
   grammarBetween,
   inGrammarOrder,
@@ -195,8 +195,18 @@ function choice(field: Field, values: readonly Json[], text: (value: Json) => st
 }
 
 /** A sampled value; `write` includes the text that the grammar ends with. */
-function sampled(field: Field, grammar: () => string, end: ValueEnd, write: (value: Json) => string): Slot {
-  return { field: field.name, part: () => ({ type: 'value', grammar: grammar(), end }), write };
+function sampled(
+  field: Field,
+  grammar: () => string,
+  end: ValueEnd,
+  write: (value: Json) => string,
+  schema?: JsonSchema,
+): Slot {
+  return {
+    field: field.name,
+    part: () => ({ type: 'value', grammar: grammar(), end, ...(schema ? { schema } : {}) }),
+    write,
+  };
 }
 
 /** `{"team": "billing", "urgent": true}` */
@@ -238,6 +248,7 @@ const json: ChatFormat = {
             () => grammarBetween('', jsonExpression(kind.schema), after),
             { kind: 'json', after },
             (value) => structuredText(kind, value) + after,
+            kind.schema,
           ),
         );
         lead = ' ';

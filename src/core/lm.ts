@@ -1,5 +1,6 @@
 import type { ModelRef } from './candidate.ts';
 import type { Failure } from './failure.ts';
+import type { JsonSchema } from './field.ts';
 import type { Notice } from './notice.ts';
 
 /** A conversation to be answered. `system` and `turns` belong to the candidate and are shared by all its calls; `user` is this call's own. */
@@ -12,12 +13,18 @@ export interface Prompt {
 /**
  * The answer, piece by piece. The borders between pieces are borders between tokens too: in decoding, in the labels' token paths and in
  * training rows alike.
- * `text` is forced. `choice` is one of a closed set. `value` is sampled under a GBNF grammar, which includes the text that ends it.
+ * `text` is forced. `choice` is one of a closed set. `value` is sampled under a GBNF grammar, which includes the text that ends it; where it
+ * is a JSON value other than a string, `schema` says the same for servers that read no grammar.
  */
 export type AnswerPart =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'choice'; readonly options: readonly string[] }
-  | { readonly type: 'value'; readonly grammar: string; readonly end: ValueEnd };
+  | {
+      readonly type: 'value';
+      readonly grammar: string;
+      readonly end: ValueEnd;
+      readonly schema?: JsonSchema;
+    };
 
 /**
  * How one knows that a sampled value is complete: a JSON string body whose closing quote was written, a JSON value that parses (`after`:
@@ -119,9 +126,13 @@ export interface Probe {
   readonly positions: readonly number[];
 }
 
-/** Which model file this is. `sha256` is its name everywhere else. */
+/**
+ * Which model this is. `sha256` is its name everywhere else: of the file's content, or, for a model behind an endpoint, of its identity (the
+ * endpoint's address, the model's name, and what the server says of it). Of an endpoint's model, numbers that are not known are 0.
+ */
 export interface BaseModel {
   readonly sha256: string;
+  /** Of the file; or the endpoint and the model's name, as `http://host:port/v1#name`. */
   readonly path: string;
   readonly name: string;
   readonly architecture: string;
@@ -153,6 +164,14 @@ export interface AdapterFile {
   readonly path: string;
 }
 
+/** What only a host that has the weights can do: everything that training needs beside answers. */
+export interface Weights {
+  /** The serving renderer, for training rows and for counting tokens. */
+  encode(rows: readonly TextRow[]): Promise<TokenRow[]>;
+  /** Natural log-probabilities over the whole vocabulary, one array for each position of each probe, in order. */
+  logProbabilities(probes: readonly Probe[], adapter: AdapterFile | null): Promise<Float32Array[]>;
+}
+
 /** The port that every model host implements. One instance serves one base model and any number of its adapters. */
 export interface LanguageModel {
   readonly base: BaseModel;
@@ -164,10 +183,8 @@ export interface LanguageModel {
     request: LmRequest,
     options: { readonly adapter: AdapterFile | null; readonly signal?: AbortSignal },
   ): Promise<LmResponse>;
-  /** The serving renderer, for training rows and for counting tokens. */
-  encode(rows: readonly TextRow[]): Promise<TokenRow[]>;
-  /** Natural log-probabilities over the whole vocabulary, one array for each position of each probe, in order. */
-  logProbabilities(probes: readonly Probe[], adapter: AdapterFile | null): Promise<Float32Array[]>;
+  /** Null: a model behind an endpoint, which answers but cannot be trained. */
+  readonly weights: Weights | null;
   /** Ends the host and gives all its memory back. The next use opens it again, with the same engine. */
   release(): Promise<void>;
 }

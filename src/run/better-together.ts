@@ -13,6 +13,7 @@ import { eventStream } from './event-stream.ts';
 import type { Experiment, RunSettings, StepOverrides } from './experiment.ts';
 import { execute, runId } from './run.ts';
 import { type ExampleLike, makeSplits, readExamples } from './splits.ts';
+import { noticesOfEndpoints, requireTrainable } from './trainable.ts';
 
 // Programs of any types: a program is only called by its owner, who knows them.
 type AnyProgram = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
@@ -166,10 +167,13 @@ export function readExperiment(
     rows,
   );
   const everyProgram = [student, ...teachers, ...programs];
+  const initial = candidateOf(student);
+  const models = new Map(everyProgram.flatMap((program) => [...program.models]));
+  requireTrainable(strategy, changed, initial, models);
   return {
     structure,
-    initial: candidateOf(student),
-    models: new Map(everyProgram.flatMap(({ models }) => [...models])),
+    initial,
+    models,
     adapters: new Map(everyProgram.flatMap(({ adapters }) => [...adapters])),
     teachers: teachers.map((teacher) => asTeacher(teacher, structure)),
     optimizers: changed,
@@ -179,7 +183,7 @@ export function readExperiment(
     splits,
     seed,
     settings: readSettings(options),
-    notices,
+    notices: [...notices, ...noticesOfEndpoints(models.values())],
     sources: options.sources ?? [],
     version,
   };

@@ -61,6 +61,7 @@ export function createModelGate(): ModelGate {
     switches: () => switches,
     guard(model) {
       let computesElsewhere = false;
+      const { weights } = model;
       const inTurn = <Result>(task: () => Promise<Result>) => (computesElsewhere ? task() : during(model, task));
       return {
         base: model.base,
@@ -74,8 +75,10 @@ export function createModelGate(): ModelGate {
             return engine;
           }),
         generate: (request, options) => inTurn(() => model.generate(request, options)),
-        encode: (rows) => inTurn(() => model.encode(rows)),
-        logProbabilities: (probes, adapter) => inTurn(() => model.logProbabilities(probes, adapter)),
+        weights: weights && {
+          encode: (rows) => inTurn(() => weights.encode(rows)),
+          logProbabilities: (probes, adapter) => inTurn(() => weights.logProbabilities(probes, adapter)),
+        },
         release: () => model.release(),
       };
     },

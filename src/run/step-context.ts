@@ -3,7 +3,9 @@ import { StepError } from '../core/errors.ts';
 import type { Example } from '../core/example.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
+import { estimateTokens } from '../core/token-estimate.ts';
 import { measure } from './measure.ts';
+import { isTrainable } from './trainable.ts';
 import { trainAdapter } from './weight-step.ts';
 import type { World } from './world.ts';
 
@@ -54,7 +56,9 @@ export function contextFor(
       });
     },
     async countTokens(base, rows) {
-      const encoded = await model(base).encode(rows);
+      const { weights } = model(base);
+      if (!weights) return rows.map(estimateTokens);
+      const encoded = await weights.encode(rows);
       return encoded.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length);
     },
     base: (sha256) => model(sha256).base,
@@ -66,11 +70,13 @@ export function contextFor(
           'This run has no trainer.',
           'Give one: trainer: pythonTrainer(), or leave out the weight steps.',
         );
+      const trainable = model(order.base);
+      if (!isTrainable(trainable)) throw new TypeError(`The weights of ${trainable.base.path} are out of reach`);
       await world.engineOf(order.base);
       return trainAdapter(order, {
         store: ports.store,
         trainer: ports.trainer,
-        model: model(order.base),
+        model: trainable,
         releaseModels: async () => {
           for (const open of world.models.values()) await open.release();
         },

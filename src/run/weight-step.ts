@@ -1,16 +1,17 @@
 import { StepError } from '../core/errors.ts';
 import type { RunEvent } from '../core/event.ts';
 import { contentId, type Json, shortId } from '../core/json.ts';
-import type { AdapterFile, LanguageModel, Probe } from '../core/lm.ts';
+import type { AdapterFile, Probe } from '../core/lm.ts';
 import type { FitOrder } from '../core/optimizer.ts';
 import type { Store, StoredTraining } from '../core/store.ts';
 import type { Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
 import { parityOf, probesOf, requireEffect, requireParity } from './gates.ts';
+import type { Trainable } from './trainable.ts';
 
 interface WeightStep {
   readonly store: Store;
   readonly trainer: Trainer;
-  readonly model: LanguageModel;
+  readonly model: Trainable;
   /** Closes every model of the run: a GPU has one tenant at a time. */
   releaseModels(): Promise<void>;
   readonly step: number;
@@ -30,7 +31,7 @@ interface Gates {
 /** Rows to an adapter that can be trusted: encode, train (or remember), check on the real runtime, keep. Returns the adapter's sha256. */
 export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<string> {
   const { store, trainer, model, record } = step;
-  const rows = await model.encode(order.rows);
+  const rows = await model.weights.encode(order.rows);
   const { base, startFrom, lora, training, seed } = order;
   const spec: TrainingSpec = { base, startFrom, rows, lora, training, seed };
   // `as`: a spec is plain data.
@@ -63,7 +64,7 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
   const { store, trainer, model, signal } = step;
   const probes = probesOf(spec.rows, (await model.engine()).contextTokens);
   step.onPhase('measuring the base on the runtime');
-  const runtimeBase = await model.logProbabilities(probes, null);
+  const runtimeBase = await model.weights.logProbabilities(probes, null);
   await step.releaseModels();
 
   const folder = store.workFolder(key);
@@ -113,12 +114,12 @@ async function checkAdapter(
   trained: Trained,
   runtimeBase: readonly Float32Array[],
   probes: readonly Probe[],
-  model: LanguageModel,
+  model: Trainable,
 ): Promise<Gates> {
   const adapter: AdapterFile = trained.adapter;
   const base = parityOf(runtimeBase, trained.probeBase);
   requireParity('base', base, model.base);
-  const runtimeAdapter = await model.logProbabilities(probes, adapter);
+  const runtimeAdapter = await model.weights.logProbabilities(probes, adapter);
   const parity = parityOf(runtimeAdapter, trained.probeAdapter);
   requireParity('adapter', parity, model.base);
   const moved = parityOf(runtimeAdapter, runtimeBase);

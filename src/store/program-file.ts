@@ -59,13 +59,16 @@ export function saveProgram(program: SavedProgram, folder: string): string {
   const content = {
     format,
     predictors: Object.fromEntries(predictors),
-    bases: program.bases.map(({ sha256, name, path }) => ({ sha256, name, path: resolve(path) })),
+    bases: program.bases.map(({ sha256, name, path }) => ({ sha256, name, path: placeOf(path) })),
     adapters: program.adapters.map(({ sha256 }) => sha256),
   };
   const path = join(folder, fileName);
   writePrivately(path, `${JSON.stringify(content, null, 2)}\n`);
   return path;
 }
+
+/** A file's place holds wherever the program is read from; an endpoint's address already does. */
+const placeOf = (path: string): string => (/^https?:\/\//i.test(path) ? path : resolve(path));
 
 const adapterName = (sha256: string): string => `adapter-${shortId(sha256)}.gguf`;
 

@@ -1,10 +1,18 @@
 import { Socket as UdpSocket } from 'node:dgram';
-import { isIPv4, type NetConnectOpts, Socket } from 'node:net';
+import { type IpcNetConnectOpts, isIPv4, Socket, type TcpNetConnectOpts } from 'node:net';
 
 /** Told of every attempt to reach another machine: its address or name, as far as it is known. */
 export type NetworkListener = (to: string) => void;
 
 const listeners = new Set<NetworkListener>();
+
+const named = new Set<string>();
+
+/**
+ * The user named this endpoint, so that connections to it are no attempts: what is counted is what nobody asked for. Another port of the
+ * same machine is another endpoint.
+ */
+export const allowEndpoint = (host: string, port: number): void => void named.add(`${host} ${port}`);
 
 /** Hears of attempts by this process, its model hosts and its trainers until the returned function is called. */
 export function onNetworkAttempt(listener: NetworkListener): () => void {
@@ -28,7 +36,7 @@ export function watchThisProcess(): void {
   // `as` here and below: the overloads of one function, handed on as they came.
   Socket.prototype.connect = function (this: Socket, ...args: unknown[]) {
     const to = targetOf(args);
-    if (to !== null && !isThisMachine(to)) reportNetworkAttempt(to);
+    if (to !== null && !isThisMachine(to.host) && !named.has(`${to.host} ${to.port}`)) reportNetworkAttempt(to.host);
     return (connect as (...given: unknown[]) => Socket).apply(this, args);
   } as typeof connect;
   const { send } = UdpSocket.prototype;
@@ -40,16 +48,16 @@ export function watchThisProcess(): void {
   } as typeof send;
 }
 
-/** The host of a call of `connect`; null for a path, which leads nowhere else. Node itself passes the arguments in one list. */
-function targetOf(args: readonly unknown[]): string | null {
+/** Where a call of `connect` leads; null for a path, which leads nowhere else. Node itself passes the arguments in one list. */
+function targetOf(args: readonly unknown[]): { readonly host: string; readonly port: number } | null {
   const [first, second] = Array.isArray(args[0]) ? args[0] : args;
   if (typeof first === 'object' && first !== null) {
-    // `as`: what connect takes.
-    const options = first as NetConnectOpts;
-    return 'path' in options && options.path ? null : ('host' in options && options.host) || 'localhost';
+    // `as`: what connect takes, of both kinds.
+    const { path, host, port } = first as Partial<IpcNetConnectOpts & TcpNetConnectOpts>;
+    return path ? null : { host: host || 'localhost', port: Number(port) };
   }
   if (typeof first === 'string' && !/^\d+$/.test(first)) return null;
-  return typeof second === 'string' ? second : 'localhost';
+  return { host: typeof second === 'string' ? second : 'localhost', port: Number(first) };
 }
 
 function isBound(socket: UdpSocket): boolean {
@@ -61,5 +69,5 @@ function isBound(socket: UdpSocket): boolean {
 }
 
 /** Loopback by its numbers; a name that only begins like them leads elsewhere. */
-const isThisMachine = (host: string): boolean =>
+export const isThisMachine = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '0.0.0.0' || (isIPv4(host) && host.startsWith('127.'));

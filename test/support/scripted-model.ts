@@ -1,11 +1,12 @@
 import { contentId } from '../../src/core/json.ts';
-import type { Engine, LanguageModel, LmRequest, LmResponse, TextRow } from '../../src/core/lm.ts';
+import type { Engine, LanguageModel, LmRequest, LmResponse, TextRow, Weights } from '../../src/core/lm.ts';
 import { answered as answeredWith } from './responses.ts';
 
 /** Answers a request with the value for each choice or value of its plan, in order. */
 export type Script = (request: LmRequest) => readonly string[] | LmResponse;
 
-export interface ScriptedModel extends LanguageModel {
+export interface ScriptedModel extends LanguageModel, Weights {
+  readonly weights: Weights;
   readonly requests: readonly LmRequest[];
   readonly released: number;
 }
@@ -52,14 +53,19 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
       if (!Array.isArray(scripted)) return scripted as LmResponse;
       return answered(request, scripted);
     },
-    encode: async (rows) => rows.map(asCharacters),
-    logProbabilities: async (probes) =>
-      probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
+    ...weights,
+    weights,
     release: async () => {
       released++;
     },
   };
 }
+
+const weights: Weights = {
+  encode: async (rows) => rows.map(asCharacters),
+  logProbabilities: async (probes) =>
+    probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
+};
 
 /** Fills the open parts of the plan with the scripted values; freely decoded answers are the first value. */
 function answered({ answer }: LmRequest, values: readonly string[]): LmResponse {

@@ -4,7 +4,7 @@ import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { type AddressInfo, connect, createServer, type NetConnectOpts } from 'node:net';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { onNetworkAttempt, watchThisProcess } from '../../src/system/network.ts';
+import { allowEndpoint, onNetworkAttempt, watchThisProcess } from '../../src/system/network.ts';
 
 let heard: string[];
 let stop: () => void;
@@ -59,6 +59,17 @@ test('does not hear of connections within this machine', async () => {
   server.close();
   attempt({ path: '/tmp/no-such-socket' });
   expect(heard).toEqual([]);
+});
+
+test('does not hear of an endpoint that the user named, but of another port of its machine and of everything else', async () => {
+  const named = '192.0.2.7';
+  allowEndpoint(named, 8080);
+  await expect(fetch(`http://${named}:8080/v1`, { signal: AbortSignal.timeout(200) })).rejects.toThrow();
+  attempt({ host: named, port: 8080 });
+  expect(heard).toEqual([]);
+  attempt({ host: named, port: 8081 });
+  attempt({ host: elsewhere, port: 8080 });
+  expect(heard).toEqual([named, elsewhere]);
 });
 
 test('does not hear any more after it was told to stop', () => {

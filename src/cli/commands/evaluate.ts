@@ -3,7 +3,7 @@ import { evaluate } from '../../evaluate/evaluate-program.ts';
 import { scoreText } from '../../report/summary-text.ts';
 import { type DataFlags, readGivenSplits } from '../experiment-data.ts';
 import { type LoadOptions, loadProgram } from '../load-program.ts';
-import type { Output } from '../output.ts';
+import { noteModels, type Output } from '../output.ts';
 import { metricByName } from '../plan-run.ts';
 
 interface EvaluateFlags extends DataFlags, LoadOptions {
@@ -20,6 +20,7 @@ export async function evaluateCommand(
   output: Output,
 ): Promise<void> {
   await using program = await loadProgram(path, flags);
+  noteModels(program, output);
   const splits = readGivenSplits(flags, program.structure);
   const isSplit = splits.val !== null || splits.test !== null;
   const examples = isSplit ? splits[flags.split] : splits.train;

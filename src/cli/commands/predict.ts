@@ -5,7 +5,7 @@ import type { Attempt } from '../../core/program.ts';
 import { mapInOrder } from '../../evaluate/in-order.ts';
 import { readDataFile } from '../data-file.ts';
 import { type LoadOptions, loadProgram } from '../load-program.ts';
-import type { Output } from '../output.ts';
+import { noteModels, type Output } from '../output.ts';
 
 interface PredictFlags extends LoadOptions {
   /** One row's inputs as a JSON object. */
@@ -32,6 +32,7 @@ export async function predictCommand(
     })),
   );
   await using program = await loadProgram(path, flags);
+  noteModels(program, output);
   const predictions = await mapInOrder(questions, 16, async ({ inputs, sampling }) => {
     try {
       return { inputs, ...(await program.predict(inputs, { signal, sampling })), failure: null };

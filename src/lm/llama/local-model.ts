@@ -1,5 +1,5 @@
 import { InputError, WorldError } from '../../core/errors.ts';
-import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse } from '../../core/lm.ts';
+import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse, Weights } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { cores, idleCores } from '../../system/hardware.ts';
 import { requireAdapter } from './adapter-file.ts';
@@ -25,7 +25,7 @@ export interface LocalModelOptions {
 }
 
 /** A model file on this machine, run by llama.cpp in a process of its own. */
-export type LocalModel = LanguageModel & AsyncDisposable;
+export type LocalModel = LanguageModel & Weights & { readonly weights: Weights } & AsyncDisposable;
 
 /**
  * Checks a GGUF file and gives the model in it. Throws an InputError for a file that cannot be a model. Native code is loaded at the
@@ -55,6 +55,18 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     beforeOpening: () => requireSameModel(base),
     beforeWork: (work) => (work.kind === 'encode' ? Promise.resolve() : requireUsable(work.adapter, base)),
   });
+  const weights: Weights = {
+    async encode(rows) {
+      const result = await host.do({ kind: 'encode', rows }).catch(rethrown);
+      if (result.kind !== 'encode') throw unexpected(result);
+      return [...result.rows];
+    },
+    async logProbabilities(probes, adapter) {
+      const result = await host.do({ kind: 'log-probabilities', probes, adapter }).catch(rethrown);
+      if (result.kind !== 'log-probabilities') throw unexpected(result);
+      return [...result.distributions];
+    },
+  };
   const { release } = host;
   return {
     base,
@@ -67,16 +79,8 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
       requireNamedWeights(request, base, adapter);
       return generate(host, request, adapter, signal);
     },
-    async encode(rows) {
-      const result = await host.do({ kind: 'encode', rows }).catch(rethrown);
-      if (result.kind !== 'encode') throw unexpected(result);
-      return [...result.rows];
-    },
-    async logProbabilities(probes, adapter) {
-      const result = await host.do({ kind: 'log-probabilities', probes, adapter }).catch(rethrown);
-      if (result.kind !== 'log-probabilities') throw unexpected(result);
-      return [...result.distributions];
-    },
+    ...weights,
+    weights,
     release,
     [Symbol.asyncDispose]: release,
   };
