@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { compiledSources } from '../setup/compiled-sources.mjs';
+import { stopSignal } from '../setup/program.mjs';
 import { environment } from './environment.mjs';
 
 const benches = {
@@ -23,6 +24,8 @@ const benches = {
 const usage = `Usage: npm run bench -- ${Object.keys(benches).join('|')} [--json]`;
 const say = (line) => process.stderr.write(`${line}\n`);
 
+// Set-up waits for its programs when it is told to stop; a bench has nothing to keep.
+stopSignal.addEventListener('abort', () => process.exit(130));
 const { name, asJson } = readArguments();
 if (name === undefined) {
   say(usage);
