@@ -56,7 +56,7 @@ export async function bench(say) {
         generated: rate('generated', { answer: plans.generated }),
         whole: rate('whole', { answer: plans.choice, choice: 'most-probable' }),
       },
-      2,
+      1,
     );
     return await report(lm, requests, answers, rates);
   } finally {

@@ -61,6 +61,8 @@ export const scriptedModel = {
     return {
       failure: null,
       pieces: answer.map((part) => (part.type === 'choice' ? part.options[1] : part.text)),
+      choices: answer.map((part) => (part.type === 'choice' ? { confidence: 0.82, probabilities: null } : null)),
+      constraint: { forks: 1, overruled: 0 },
       completionIds: [1042, 88, 9],
       usage: { prompt: 63, cachedPrompt: 41, completion: 3 },
     };
