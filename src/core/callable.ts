@@ -123,7 +123,6 @@ function callable<I, O>(parts: Parts): Program<I, O> {
       // `as` here and for the outputs: the structure checks both against its signatures.
       inputs: inputs as Fields,
       answer: (request) => answer(request, signal),
-      isWorldError: () => true,
     });
     if (result.failure) throw result.thrown ?? new ExampleFailure(result.failure);
     return { outputs: result.outputs as O, confidence: confidenceOf(result) };

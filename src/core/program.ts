@@ -122,10 +122,8 @@ export async function runProgram(args: {
   readonly program: PreparedProgram;
   readonly inputs: Fields;
   readonly answer: AnswerCall;
-  /** Errors of this kind are the world's, not the program's. */
-  readonly isWorldError: (error: unknown) => boolean;
 }): Promise<RunResult> {
-  const { program, inputs, answer, isWorldError } = args;
+  const { program, inputs, answer } = args;
   // A place for each call from the moment it is made: answers of parallel calls may come in any order.
   const calls: (Call | null)[] = [];
   let worldError: unknown;
@@ -155,8 +153,8 @@ export async function runProgram(args: {
     }
   };
   const ended = await outcomeOf(() => program.run(inputs, call));
-  // A program may catch what a call throws, but it must not turn a dead host into an answer, good or bad.
-  if (worldError !== undefined && isWorldError(worldError)) throw worldError;
+  // Whatever asking throws is not the program's doing. It may catch that, but must not turn a dead host into an answer, good or bad.
+  if (worldError !== undefined) throw worldError;
   return { ...ended, trace: calls.filter((made) => made !== null) };
 }
 

@@ -67,7 +67,7 @@ async function attemptExample(
   program: PreparedProgram,
   example: Example,
 ): Promise<Attempted> {
-  const result = await runProgram({ program, inputs: example.inputs, answer, isWorldError });
+  const result = await runProgram({ program, inputs: example.inputs, answer });
   const { outputs, trace } = result;
   const failed = (failure: Failure, thrown: unknown): Attempted => ({
     row: { example, outputs, trace, score: { value: 0, feedback: failure.message }, failure },

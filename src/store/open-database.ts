@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { InputError } from '../core/errors.ts';
 import { busyMs, corruptStore, databaseError, isBusy, readOnlyStore } from './database-error.ts';
-import { applicationId, latestVersion, migrate, versionOf } from './schema.ts';
+import { applicationId, latestVersion, migrate, oldestVersion, versionOf } from './schema.ts';
 
 /** Opens a store's database; makes it if there is none. A file that is not a store, or not a sound one, is refused and left as it is. */
 export function openDatabase(path: string): Database.Database {
@@ -76,6 +76,13 @@ function refuseForeign(database: Database.Database, path: string): void {
       'store-of-another-application',
       [`${path} is an SQLite file, but not a store of better-together.`],
       'Name another file: a new one is made where there is none.',
+    );
+  }
+  if (version > 0 && version < oldestVersion) {
+    throw new InputError(
+      'store-older',
+      [`${path} was written by a better-together from before its first release (version ${version}).`],
+      'Name another file, or move this one away: a new store is made, and everything is computed again.',
     );
   }
   if (version > latestVersion) {

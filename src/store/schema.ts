@@ -57,10 +57,13 @@ const insertOnly = [
   ),
 );
 
-/** Migration n takes a store from version n to version n + 1. What was released is never edited; a change is one more entry. */
+/** Stores of version 1 were written before the first release; they are refused, not read. */
+export const oldestVersion = 2;
+
+/** The first makes a store of the oldest version, each other one takes it one version further. What was released is never edited. */
 const migrations: readonly string[] = [tables + insertOnly.join('')];
 
-export const latestVersion = migrations.length;
+export const latestVersion = oldestVersion + migrations.length - 1;
 
 export const versionOf = (database: Database): number => Number(database.pragma('user_version', { simple: true }));
 
@@ -68,9 +71,9 @@ export const versionOf = (database: Database): number => Number(database.pragma(
 export function migrate(database: Database): void {
   // IMMEDIATE, and also when there is nothing to do: the version is read under the write lock, and a file that cannot be written says so.
   const upgrade = database.transaction(() => {
-    for (let version = versionOf(database); version < latestVersion; version++) {
-      database.exec(migrations[version] ?? '');
-      database.pragma(`user_version = ${version + 1}`);
+    for (let version = Math.max(versionOf(database) + 1, oldestVersion); version <= latestVersion; version++) {
+      database.exec(migrations[version - oldestVersion] ?? '');
+      database.pragma(`user_version = ${version}`);
       database.pragma(`application_id = ${applicationId}`);
     }
   });

@@ -26,7 +26,6 @@ const run = (structure: Structure, answer: AnswerCall, inputs: Fields = { ticket
     program: prepare(structure, candidateOf(structure), firstAttempt),
     inputs,
     answer,
-    isWorldError: (error) => error instanceof WorldError,
   });
 
 const request: LmRequest = {
@@ -194,7 +193,6 @@ test('a broken world is thrown although the program catches it and answers', asy
   await expect(run(hiding, () => Promise.reject(dead))).rejects.toBe(dead);
 });
 
-test('an error of a call that is not the world is the program and its failure', async () => {
-  const { failure } = await run(single, () => Promise.reject(new Error('odd')));
-  expect(failure).toEqual({ kind: 'program-error', message: 'Error: odd' });
+test('whatever asking throws is thrown: it is never the failure of a program', async () => {
+  await expect(run(single, () => Promise.reject(new Error('odd')))).rejects.toThrow('odd');
 });

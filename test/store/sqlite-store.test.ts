@@ -143,7 +143,15 @@ describe('refuses, and leaves as it is,', () => {
     const newer = new Database(path);
     newer.pragma('user_version = 99');
     newer.close();
-    refused('store-newer', /has version 99, and this one knows 1/);
+    refused('store-newer', /has version 99, and this one knows 2/);
+  });
+
+  test('a store from before the first release', () => {
+    sqliteStore(path).close();
+    const older = new Database(path);
+    older.pragma('user_version = 1');
+    older.close();
+    refused('store-older', /from before its first release \(version 1\)/);
   });
 
   test('a store that was cut off', () => {
