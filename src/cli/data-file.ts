@@ -36,6 +36,8 @@ function readText(path: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)).replace(/^\uFEFF/, '');
   } catch (error) {
     if (error instanceof InputError) throw error;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw new InputError('data-unreadable', [`There is no file ${path}.`], 'Check the path.', { cause: error });
     const isText = error instanceof TypeError;
     const fact = isText
       ? 'is not UTF-8 text'

@@ -88,6 +88,24 @@ function examplesOf(path: string, rows: readonly DataRow[], structure: Structure
   return readExamples(structure, typed, (index) => `${path}:${rows[index]!.line}`);
 }
 
+/** Rows as inputs of a program; what stands beside them does not matter. The mistakes name their place. */
+export function inputsOf(
+  rows: readonly DataRow[],
+  structure: Structure,
+  place: (row: DataRow) => string,
+): readonly Fields[] {
+  const [signature, ...others] = Object.values(structure.predictors);
+  if (!signature || others.length > 0) return rows.map(({ fields }) => fields);
+  const { inputFields } = signature;
+  const given = rows.map(({ fields }) => {
+    const typed = typedRow(fields, inputFields);
+    return Object.fromEntries(
+      inputFields.flatMap(({ name }): [string, Json][] => (typed[name] === undefined ? [] : [[name, typed[name]]])),
+    );
+  });
+  return readExamples(structure, given, (index) => place(rows[index]!)).map(({ inputs }) => inputs);
+}
+
 function refuseMissingColumns(path: string, rows: readonly DataRow[], signature: Signature): void {
   const columns = new Set(rows.flatMap((row) => Object.keys(row.fields)));
   const { inputs, inputFields, outputFields } = signature;

@@ -98,7 +98,7 @@ function commandLine(signal: AbortSignal): Command {
   const cli = new Command('better-together')
     .description('Optimizes prompts (p) and weights (w) of a local language model together: p -> w -> p.')
     .version(defaults.version)
-    .showHelpAfterError()
+    .showHelpAfterError('The same command with --help lists what it knows.')
     .exitOverride();
   const withOutput =
     <F extends CommonFlags, A extends readonly unknown[]>(

@@ -4,14 +4,13 @@ import { numberWithin, typed, wholeNumber } from './parse-flags.ts';
 
 /** How answers are drawn; the defaults are greedy. */
 export function samplingFlags(command: Command): Command {
-  const positive = { least: 0, most: 100, mostIncluded: true };
   const share = { least: 0, most: 1, mostIncluded: true };
   return command
     .option('--samples <n>', 'answers for each row', typed(wholeNumber('--samples', 1)), 1)
     .option(
       '--temperature <t>',
       '0 is greedy',
-      typed(numberWithin('--temperature', { ...positive, sample: 0.7 })),
+      typed(numberWithin('--temperature', { least: 0, most: 100, mostIncluded: true, sample: 0.7 })),
       firstAttempt.temperature,
     )
     .option('--top-k <n>', 'only so many tokens; 0: all', typed(wholeNumber('--top-k', 0)), firstAttempt.topK)
@@ -30,7 +29,7 @@ export function samplingFlags(command: Command): Command {
     .option(
       '--repetition-penalty <factor>',
       '1: off',
-      typed(numberWithin('--repetition-penalty', { ...positive, sample: 1.1 })),
+      typed(numberWithin('--repetition-penalty', { least: 0.1, most: 10, mostIncluded: true, sample: 1.1 })),
       firstAttempt.repetitionPenalty,
     )
     .option('--max-tokens <n>', 'of one answer', typed(wholeNumber('--max-tokens', 1)), firstAttempt.maxTokens)

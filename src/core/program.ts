@@ -1,6 +1,8 @@
+import type { z } from 'zod';
 import { type Candidate, type ChatFormatName, predictorState } from './candidate.ts';
 import { answerPlan, parseAnswer, planFields, promptFrame, userText } from './chat-format.ts';
 import { choicesByField, requestChoice } from './choice.ts';
+import { InputError } from './errors.ts';
 import { ExampleFailure, type Failure } from './failure.ts';
 import type { Fields } from './json.ts';
 import type { LmRequest, LmResponse, Prompt, Sampling } from './lm.ts';
@@ -71,9 +73,10 @@ export function prepare(structure: Structure, candidate: Candidate, attempt: Att
     run: structure.run,
     request(predictor, inputs) {
       const { signature, frame, shared } = predictorOf(predictor);
+      const given = signature.inputs.safeParse(inputs);
+      if (!given.success) throw inputsInvalid(predictor, inputs, given.error);
       // `as`: the fields of a signature are JSON.
-      const given = signature.inputs.parse(inputs) as Fields;
-      return { ...shared, prompt: { ...frame, user: userText(signature, given) } };
+      return { ...shared, prompt: { ...frame, user: userText(signature, given.data as Fields) } };
     },
     read(predictor, answer) {
       const { signature, chatFormat } = predictorOf(predictor);
@@ -81,6 +84,14 @@ export function prepare(structure: Structure, candidate: Candidate, attempt: Att
     },
     choices: (predictor, response) => choicesByField(predictorOf(predictor).planFields, response),
   };
+}
+
+function inputsInvalid(predictor: string, inputs: Fields, { issues }: z.ZodError): InputError {
+  const mistakes = issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    return `The predictor "${predictor}" was called with inputs that it does not take: ${inputs[name] === undefined ? `"${name}" is missing` : `"${name}": ${message}`}.`;
+  });
+  return new InputError('inputs-invalid', mistakes, 'Call it with the inputs of its signature.');
 }
 
 interface PreparedPredictor {

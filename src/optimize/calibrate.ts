@@ -8,7 +8,11 @@ import type { Call } from '../core/trace.ts';
 const ruleNames = z.enum(['greedy', 'most-probable', 'calibrated']);
 
 /** The ways in which a search may have labels taken, or null: as the parent does. */
-export const choiceRules = z.array(ruleNames).min(1).nullable().default(null);
+export const choiceRules = z
+  .array(ruleNames, 'A list is wanted, such as ["greedy", "calibrated"].')
+  .min(1)
+  .nullable()
+  .default(null);
 
 type RuleName = z.output<typeof ruleNames>;
 
@@ -20,7 +24,7 @@ export function rulesToTry(wanted: readonly RuleName[] | null, parent: Candidate
 }
 
 /** Train rows whose labels' probabilities are averaged. Their own labels are not looked at. */
-const calibrationRows = 32;
+export const calibrationRows = 32;
 
 // A label that never had a chance would get all of it from a prior of 0.
 const leastPrior = 1e-6;

@@ -3,7 +3,7 @@ import { type Candidate, candidateId } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
 import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
 import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
-import { choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
+import { calibrationRows, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
 import { count, defineOptimizer } from './define.ts';
 import { labelled } from './labeled-few-shot.ts';
 
@@ -35,7 +35,8 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
     const judged = (rules?.length ?? 1) * (searches + 2) * (val || train);
-    return predictors * (judged + searches * maxRounds * expectedAttempts(train));
+    const calibrated = rules?.includes('calibrated') ? (searches + 2) * Math.min(calibrationRows, train) : 0;
+    return predictors * (judged + calibrated + searches * maxRounds * expectedAttempts(train));
   },
   async optimize(settings, parent, context, metric): Promise<Optimized> {
     const judged = context.val.length > 0 ? context.val : context.train;

@@ -1,5 +1,6 @@
-import { type Candidate, predictorState } from '../core/candidate.ts';
+import { type Candidate, type PredictorState, predictorState } from '../core/candidate.ts';
 import { renderPrompt } from '../core/chat-format.ts';
+import { choiceName } from '../core/choice.ts';
 import { shortId } from '../core/json.ts';
 import type { SignatureFields } from '../core/signature.ts';
 
@@ -12,7 +13,7 @@ export function promptText(predictors: { readonly [name: string]: SignatureField
       const { system, turns, user } = renderPrompt(signature, state, placeholders);
       const { base, adapter } = state.model;
       return [
-        `predictor ${name} (${state.chatFormat}, ${state.decoding}, ${state.demos.length} demos, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
+        `predictor ${name} (${state.chatFormat}, ${state.decoding}, ${labelsOf(state)}${state.demos.length} demos, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
         ...message('system', system),
         ...turns.flatMap((turn) => [...message('user', turn.user), ...message('assistant', turn.assistant)]),
         ...message('user', user),
@@ -20,6 +21,9 @@ export function promptText(predictors: { readonly [name: string]: SignatureField
     })
     .join('\n\n');
 }
+
+/** How labels are taken, where that is not the usual way. */
+const labelsOf = ({ choice }: PredictorState): string => (choice === 'greedy' ? '' : `labels ${choiceName(choice)}, `);
 
 const message = (role: string, text: string): string[] => [
   `  ${role}:`,

@@ -217,6 +217,6 @@ describe('a file that cannot be read as data', () => {
 
   test('because it is not there is refused', () => {
     const path = join(folder, 'missing.csv');
-    expect(() => readDataFile(path)).toThrow(`${path} cannot be read (ENOENT).`);
+    expect(() => readDataFile(path)).toThrow(`There is no file ${path}.`);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type DataFlags, type GivenSplits, readGivenSplits } from '../../src/cli/experiment-data.ts';
+import { type DataFlags, type GivenSplits, inputsOf, readGivenSplits } from '../../src/cli/experiment-data.ts';
 import { chainOfThought, predict, program } from '../../src/core/callable.ts';
 import { InputError } from '../../src/core/errors.ts';
 import { type Example, example } from '../../src/core/example.ts';
@@ -216,4 +216,21 @@ test('rows of a program with several predictors are refused: they need examples'
   expect(refusal({ data }, several)?.mistakes).toEqual([
     'several.csv:2: a program with several predictors takes examples made with example(inputs, labels).',
   ]);
+});
+
+test('rows to predict on give their inputs, typed as the signature says, whatever stands beside them', () => {
+  const aged = predict(signature("ticket, age: int -> team: 'billing' | 'delivery'")).structure;
+  const rows = [{ fields: { ticket: 'Lost.', age: '30', team: 'sales', comment: 'x' }, line: 2 }];
+  expect(inputsOf(rows, aged, () => '')).toEqual([{ ticket: 'Lost.', age: 30 }]);
+});
+
+test('rows to predict on that lack an input are refused, every one with its place', () => {
+  const rows = [
+    { fields: { tickt: 'Lost.' }, line: 1 },
+    { fields: { ticket: 'Paid twice.' }, line: 2 },
+    { fields: { ticket: 7 }, line: 3 },
+  ];
+  const asked = () => inputsOf(rows, route, ({ line }) => `new.jsonl:${line}`);
+  expect(asked).toThrow('new.jsonl:1: "ticket" is missing\nnew.jsonl:3: "ticket" is 7: ');
+  expect(asked).toThrow(InputError);
 });

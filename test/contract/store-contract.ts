@@ -4,9 +4,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { callKeys } from '../../src/core/call-key.ts';
 import { WorldError } from '../../src/core/errors.ts';
 import type { RunEvent } from '../../src/core/event.ts';
-import type { Engine, LmRequest, LmResponse } from '../../src/core/lm.ts';
+import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
 import { firstAttempt } from '../../src/core/program.ts';
 import type { Store, StoredTraining } from '../../src/core/store.ts';
+import { scriptedEngine as engine } from '../support/scripted-model.ts';
 
 /** What every store promises. `open` makes an empty one. */
 export function storeContract(name: string, open: () => Store): void {
@@ -264,18 +265,6 @@ const request: LmRequest = {
   answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
   choice: 'greedy',
   sampling: { ...firstAttempt, maxTokens: 8 },
-};
-const engine: Engine = {
-  name: 'none',
-  version: '1',
-  build: 'test',
-  backend: 'none',
-  device: 'cpu',
-  threads: 1,
-  sequences: 1,
-  batchTokens: 512,
-  contextTokens: 2048,
-  reproducible: 'bytes',
 };
 const call = {
   user: 'Überweisung 🙂',

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { callKeys } from '../../src/core/call-key.ts';
-import type { Engine, LmRequest } from '../../src/core/lm.ts';
+import type { LmRequest } from '../../src/core/lm.ts';
 import { firstAttempt } from '../../src/core/program.ts';
+import { scriptedEngine as engine } from '../support/scripted-model.ts';
 
 const request: LmRequest = {
   model: { base: 'base', adapter: null },
@@ -9,18 +10,6 @@ const request: LmRequest = {
   answer: [{ type: 'choice', options: ['billing', 'delivery'] }],
   choice: 'greedy',
   sampling: { ...firstAttempt, temperature: 0.7, maxTokens: 8 },
-};
-const engine: Engine = {
-  name: 'scripted',
-  version: '1',
-  build: 'test',
-  backend: 'none',
-  device: 'cpu',
-  threads: 1,
-  sequences: 1,
-  batchTokens: 512,
-  contextTokens: 4096,
-  reproducible: 'bytes',
 };
 
 /** What a value becomes when one of its members, however deep, is another one; every member once. */

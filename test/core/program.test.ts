@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Candidate, initialCandidate } from '../../src/core/candidate.ts';
-import { WorldError } from '../../src/core/errors.ts';
+import { InputError, WorldError } from '../../src/core/errors.ts';
 import type { Fields } from '../../src/core/json.ts';
 import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
 import { type AnswerCall, firstAttempt, prepare, runProgram, type Structure } from '../../src/core/program.ts';
@@ -155,7 +155,13 @@ test('a call of a predictor that is not there is a program error that names thos
 test('inputs that the signature refuses are a program error', async () => {
   const { failure } = await run(single, saying('billing'), { ticket: 3 });
   expect(failure?.kind).toBe('program-error');
-  expect(failure?.message).toContain('expected string, received number');
+  expect(failure?.message).toContain('"ticket": Invalid input: expected string, received number');
+});
+
+test('inputs that are missing are named with the predictor and the remedy', () => {
+  const asked = () => prepare(single, candidateOf(single), {}).request('route', { tickt: 'Lost.' });
+  expect(asked).toThrow('The predictor "route" was called with inputs that it does not take: "ticket" is missing.');
+  expect(asked).toThrow(InputError);
 });
 
 const dead = new WorldError('host-died', 'The model host ended.', 'Run again.');

@@ -43,3 +43,10 @@ predictor reply (lines, constrained, 0 demos, base bbbbbbbbbbbb, adapter none)
     {team}`,
   );
 });
+
+test('labels that are not taken greedily are told', () => {
+  const calibrated = withPredictor(start, 'route', { choice: { priors: { team: [0.75, 0.25] } } });
+  expect(promptText(predictors, calibrated)).toContain(
+    'predictor route (lines, constrained, labels calibrated, 0 demos,',
+  );
+});

@@ -89,5 +89,5 @@ export const completion = (content: string | null, more: { readonly [field: stri
 
 /** A list with one model, as servers answer /v1/models. */
 export const modelList = (model: string, owner: string, more: { readonly [field: string]: Json } = {}): Reply => ({
-  body: { object: 'list', data: [{ id: model, object: 'model', created: Date.now(), owned_by: owner, ...more }] },
+  body: { object: 'list', data: [{ id: model, object: 'model', created: 0, owned_by: owner, ...more }] },
 });

@@ -13,22 +13,24 @@ export interface ScriptedModel extends LanguageModel, Weights {
 
 const usage = { prompt: 10, cachedPrompt: 0, completion: 3 };
 
+/** What computes the answers of a script. */
+export const scriptedEngine: Engine = {
+  name: 'scripted',
+  version: '1',
+  build: 'test',
+  backend: 'none',
+  device: 'cpu',
+  threads: 1,
+  sequences: 1,
+  batchTokens: 512,
+  contextTokens: 4096,
+  reproducible: 'bytes',
+};
+
 /** A model host that is a plain function: for tests whose point is an algorithm. Tokens are characters. */
 export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel {
   const requests: LmRequest[] = [];
   let released = 0;
-  const engine: Engine = {
-    name: 'scripted',
-    version: '1',
-    build: 'test',
-    backend: 'none',
-    device: 'cpu',
-    threads: 1,
-    sequences: 1,
-    batchTokens: 512,
-    contextTokens: 4096,
-    reproducible: 'bytes',
-  };
   return {
     base: {
       sha256: contentId(name),
@@ -46,7 +48,7 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
     get released() {
       return released;
     },
-    engine: async () => engine,
+    engine: async () => scriptedEngine,
     async generate(request) {
       requests.push(request);
       const scripted = script(request);

@@ -3,7 +3,8 @@ import { ExampleFailure } from '../../core/failure.ts';
 import type { Fields, Json } from '../../core/json.ts';
 import type { Attempt } from '../../core/program.ts';
 import { mapInOrder } from '../../evaluate/in-order.ts';
-import { readDataFile } from '../data-file.ts';
+import { type DataRow, readDataFile } from '../data-file.ts';
+import { inputsOf } from '../experiment-data.ts';
 import { type LoadOptions, loadProgram } from '../load-program.ts';
 import { noteModels, type Output } from '../output.ts';
 
@@ -23,16 +24,17 @@ export async function predictCommand(
   signal: AbortSignal,
   output: Output,
 ): Promise<void> {
-  const rows = readInputs(flags);
-  const { sampling, samples } = flags;
-  const questions = rows.flatMap((inputs) =>
+  const rows = readRows(flags);
+  const { sampling, samples, data } = flags;
+  await using program = await loadProgram(path, flags);
+  noteModels(program, output);
+  const place = ({ line }: DataRow) => (data === undefined ? '--input' : `${data}:${line}`);
+  const questions = inputsOf(rows, program.structure, place).flatMap((inputs) =>
     Array.from({ length: samples }, (_, index) => ({
       inputs,
       sampling: { ...sampling, seed: (sampling.seed ?? 0) + index },
     })),
   );
-  await using program = await loadProgram(path, flags);
-  noteModels(program, output);
   const predictions = await mapInOrder(questions, 16, async ({ inputs, sampling }) => {
     try {
       return { inputs, ...(await program.predict(inputs, { signal, sampling })), failure: null };
@@ -48,10 +50,10 @@ export async function predictCommand(
   );
 }
 
-function readInputs({ input, data }: PredictFlags): Fields[] {
+function readRows({ input, data }: PredictFlags): readonly DataRow[] {
   if (input !== undefined && data !== undefined)
     throw new InputError('predict-input', ['--input stands beside --data.'], 'Give one of them.');
-  if (data !== undefined) return readDataFile(data).map(({ fields }) => fields);
+  if (data !== undefined) return readDataFile(data);
   const hint = `For example --input '{"ticket": "My parcel never came."}', or --data FILE.`;
   if (input === undefined) throw new InputError('predict-input', ['There is nothing to predict on.'], hint);
   let value: Json;
@@ -68,5 +70,5 @@ function readInputs({ input, data }: PredictFlags): Fields[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('predict-input', ['--input is not a JSON object.'], hint);
   // `as`: an object, as was just checked.
-  return [value as Fields];
+  return [{ fields: value as Fields, line: 1 }];
 }
