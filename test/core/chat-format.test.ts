@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ChatFormatName, PredictorState } from '../../src/core/candidate.ts';
-import {
-  answerPieces,
-  answerPlan,
-  formatMistakes,
-  jsonText,
-  parseAnswer,
-  renderPrompt,
-} from '../../src/core/chat-format.ts';
+import { answerPieces, answerPlan, formatMistakes, parseAnswer, renderPrompt } from '../../src/core/chat-format.ts';
+import { jsonText } from '../../src/core/chat-layouts.ts';
 import { ExampleFailure } from '../../src/core/failure.ts';
 import { type Signature, signature } from '../../src/core/signature.ts';
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { answerPieces, answerPlan, jsonText } from '../../src/core/chat-format.ts';
+import { answerPieces, answerPlan } from '../../src/core/chat-format.ts';
+import { jsonText } from '../../src/core/chat-layouts.ts';
 import type { Fields } from '../../src/core/json.ts';
 import { seededRng } from '../../src/core/rng.ts';
 import { signature } from '../../src/core/signature.ts';

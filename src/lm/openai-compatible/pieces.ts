@@ -1,4 +1,4 @@
-import { jsonText } from '../../core/chat-format.ts';
+import { jsonText } from '../../core/chat-layouts.ts';
 import type { Fields } from '../../core/json.ts';
 import type { AnswerPart, AnswerPlan, ValueEnd } from '../../core/lm.ts';
 import { jsonLayout } from './json-layout.ts';
