@@ -121,7 +121,8 @@ function start<P extends AnyProgram>(
   const ownsStore = typeof options.store !== 'object';
   const store = typeof options.store === 'object' ? options.store : defaults.openStore(options.store);
   const needsTrainer = experiment.strategy.some((key) => experiment.optimizers[key]?.kind === 'weights');
-  const events = eventStream<LiveEvent>(({ type }) => type === 'progress');
+  // Phases are few, and each is worth a line; the rest of the progress comes with every call.
+  const events = eventStream<LiveEvent>((event) => event.type === 'progress' && event.progress.type !== 'phase');
   const ports = {
     store,
     trainer: options.trainer ?? (needsTrainer ? defaults.trainer() : null),

@@ -86,7 +86,7 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
 
 /** What the host chose for model and machine, in words. */
 const layoutText = ({ device, threads, sequences, contextTokens, batchTokens }: Engine): string =>
-  `${device}: ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${sequences} sequences of ${contextTokens} tokens, batches of ${batchTokens}`;
+  `${device}: ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${sequences} ${sequences === 1 ? 'sequence' : 'sequences'} of ${contextTokens} tokens, batches of ${batchTokens}`;
 
 /** The layout of a run's first start is stored and used at every other one: it is part of every call's key. */
 async function openEngine(models: World['models'], store: Store, run: string, base: string): Promise<Engine> {

@@ -87,6 +87,14 @@ const adaptersAsked = (model: ScriptedModel, from = 0) =>
   new Set(model.requests.slice(from).map(({ model: { adapter } }) => adapter));
 
 describe('p -> w -> p', () => {
+  test('tells every phase, however soon the next thing follows it', async () => {
+    const phases: string[] = [];
+    for await (const event of start(learner()))
+      if (event.type === 'progress' && event.progress.type === 'phase') phases.push(event.progress.phase);
+    expect(phases[0]).toBe('scripted on cpu: 1 thread, 1 sequence of 4096 tokens, batches of 512');
+    expect(phases.length).toBeGreaterThan(1);
+  });
+
   test('measures baseline and every step, and picks the best on val', async () => {
     const best = await start(learner());
     expect(best.summary.candidates.map(({ strategy, val }) => [strategy, val?.mean])).toEqual([
