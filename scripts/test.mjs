@@ -3,10 +3,11 @@
 //
 //   node scripts/test.mjs [--long] [LANE ...]
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -34,15 +35,8 @@ const chosen = (isLong ? longLanes : lanes).filter(
   ([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
 );
 
-const results = chosen.map(([name, program, args, cwd]) => {
-  process.stdout.write(`\n== ${name}\n`);
-  const started = performance.now();
-  const { status, signal, error } = existsSync(program)
-    ? spawnSync(program, args, { cwd, stdio: 'inherit' })
-    : { status: null, error: new Error(`${program} is missing: run "npm run setup"`) };
-  if (error) process.stdout.write(`${error.message}\n`);
-  return { name, seconds: (performance.now() - started) / 1000, ok: status === 0, why: signal ?? status };
-});
+const results = [];
+for (const lane of chosen) results.push(await runLane(lane));
 
 const total = results.reduce((sum, { seconds }) => sum + seconds, 0);
 process.stdout.write('\n');
@@ -52,4 +46,48 @@ for (const { name, seconds, ok, why } of results) {
   );
 }
 process.stdout.write(`      ${total.toFixed(1).padStart(7)} s  in all\n`);
+// Last, because the end is what is seen of a long output.
+for (const { name, output } of results.filter(({ ok }) => !ok))
+  process.stdout.write(`\nWhat failed in "${name}":\n${whatFailed(output)}\n`);
 process.exitCode = results.every(({ ok }) => ok) ? 0 : 1;
+
+async function runLane([name, program, args, cwd]) {
+  process.stdout.write(`\n== ${name}\n`);
+  const started = performance.now();
+  const { output, why } = existsSync(program)
+    ? await runProgram(program, args, cwd)
+    : { output: say(`${program} is missing: run "npm run setup"\n`), why: 'missing' };
+  return { name, output, seconds: (performance.now() - started) / 1000, ok: why === 0, why };
+}
+
+/** Shows what the program prints while it runs, and keeps it. */
+async function runProgram(program, args, cwd) {
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
+  const child = spawn(program, args, {
+    cwd,
+    env: { ...process.env, ...colour },
+    stdio: ['inherit', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += say(text);
+    });
+  const why = await new Promise((resolve) => {
+    child.once('error', ({ message }) => resolve(say(message)));
+    child.once('close', (status, signal) => resolve(signal ?? status));
+  });
+  return { output, why };
+}
+
+function say(text) {
+  process.stdout.write(text);
+  return text;
+}
+
+/** The lines that name a failure; where none does, the last ones. */
+function whatFailed(output) {
+  const lines = stripVTControlCharacters(output).trimEnd().split('\n');
+  const telling = lines.filter((line) => /^\s*(FAIL|FAILED|ERROR)\b|Error: |\berror\b|^ ❯ .*:\d+:\d+$/.test(line));
+  return (telling.length > 0 ? telling.slice(0, 40) : lines.slice(-20)).join('\n');
+}

@@ -18,6 +18,7 @@ const benches = {
   host: () => import('./host.mjs'),
   replay: () => import('./replay.mjs'),
   start: () => import('./start.mjs'),
+  switch: () => import('./switch.mjs'),
   'two-models': () => import('./two-models.mjs'),
 };
 

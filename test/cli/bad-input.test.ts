@@ -30,7 +30,7 @@ const run = (...args: string[]) => betterTogether(['run', ...args], { cwd: folde
 
 describe('data', () => {
   test.each([
-    ['a missing file', () => ['--data', 'nowhere.jsonl', ...kind], ['nowhere.jsonl cannot be read (ENOENT)']],
+    ['a missing file', () => ['--data', 'nowhere.jsonl', ...kind], ['There is no file nowhere.jsonl']],
     [
       'malformed lines, all of them',
       () => ['--data', file('bad.jsonl', '{"text": 1\n[]\n{"text": "x", "kind": "a"}\n'), ...kind],
