@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // Every measurement of the project, by name.
 //
-//   node scripts/bench/bench.mjs NAME [--json]
+//   node scripts/bench/bench.mjs NAME [PART ...] [--json]
 //
-// A bench is one file that exports `bench(say)`: it returns its figures, numbers by key, and the table that a person reads. With --json
-// exactly one JSON document goes to stdout, and the table to stderr.
+// A bench is one file that exports `bench(say, parts)`: it runs the parts named, or all, and returns its figures, numbers by key, and the
+// table that a person reads. With --json exactly one JSON document goes to stdout, and the table to stderr.
 
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
@@ -22,12 +22,12 @@ const benches = {
   'two-models': () => import('./two-models.mjs'),
 };
 
-const usage = `Usage: npm run bench -- ${Object.keys(benches).join('|')} [--json]`;
+const usage = `Usage: npm run bench -- ${Object.keys(benches).join('|')} [PART ...] [--json]`;
 const say = (line) => process.stderr.write(`${line}\n`);
 
 // Set-up waits for its programs when it is told to stop; a bench has nothing to keep.
 stopSignal.addEventListener('abort', () => process.exit(130));
-const { name, asJson } = readArguments();
+const { name, parts, asJson } = readArguments();
 if (name === undefined) {
   say(usage);
   process.exitCode = 2;
@@ -35,7 +35,7 @@ if (name === undefined) {
   if (!compiledSources.isReady()) await compiledSources.make();
   const before = environment();
   const { bench } = await benches[name]();
-  const { figures, head, rows, environment: more = {} } = await bench(say);
+  const { figures, head, rows, environment: more = {} } = await bench(say, parts);
   const table = new Table({ head, style: { head: [], border: [], compact: true } });
   table.push(...rows);
   if (asJson)
@@ -46,9 +46,9 @@ if (name === undefined) {
 function readArguments() {
   try {
     const { values, positionals } = parseArgs({ options: { json: { type: 'boolean' } }, allowPositionals: true });
-    const [name] = positionals;
-    const isKnown = positionals.length === 1 && Object.hasOwn(benches, name);
-    return { name: isKnown ? name : undefined, asJson: values.json === true };
+    const [name, ...parts] = positionals;
+    const isKnown = name !== undefined && Object.hasOwn(benches, name);
+    return { name: isKnown ? name : undefined, parts, asJson: values.json === true };
   } catch {
     return {};
   }

@@ -24,12 +24,16 @@ const scenarios = {
 const flags = { 'no RAM cache': ['--cache-ram', '0'], 'RAM cache': [] };
 
 /** The model host against llama-server on the same model, threads and token ids. */
-export async function bench(say) {
+export async function bench(say, parts) {
+  const names = Object.keys(scenarios).map((name) => name.split(':')[0]);
+  const unknown = parts.find((part) => !names.includes(part));
+  if (unknown !== undefined) throw new Error(`There is no part "${unknown}": there are ${names.join(', ')}.`);
+  const chosen = Object.entries(scenarios).filter((_, index) => parts.length === 0 || parts.includes(names[index]));
   const path = findLlamaServer();
   if (!path) say('llama-server is not on the PATH: only our own figures are measured.');
   const figures = {};
   const rows = [];
-  for (const [name, scenario] of Object.entries(scenarios)) {
+  for (const [name, scenario] of chosen) {
     say(`${name} …`);
     const rates = await measure(scenario, path);
     const [key] = name.split(':');

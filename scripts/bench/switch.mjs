@@ -14,8 +14,10 @@ export async function bench(say) {
   const lm = await openModel({ contextTokens: 2048 });
   let asked = 0;
   const secondsOf = async (adapter) => {
+    const model = { base: lm.base.sha256, adapter: adapter?.sha256 ?? null };
+    const request = { ...requestOf(lm, { user: `Hello ${asked++}?`, maxTokens: 1 }), model };
     const started = performance.now();
-    await lm.generate(requestOf(lm, { user: `Hello ${asked++}?`, maxTokens: 1 }), { adapter });
+    await lm.generate(request, { adapter });
     return { seconds: (performance.now() - started) / 1000 };
   };
   let seed = adapters.length;

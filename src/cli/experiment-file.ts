@@ -14,7 +14,10 @@ type AnyProgram = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
 
 /** What an experiment file says: everything that flags could say, with the user's own program and metric. Paths are relative to the file. */
 export interface ExperimentSpec
-  extends Omit<Partial<CompileOptions<string>>, 'teacher' | 'store' | 'signal' | 'sources' | 'trainer'> {
+  extends Omit<
+    Partial<CompileOptions<string>>,
+    'teacher' | 'promptModel' | 'store' | 'signal' | 'sources' | 'trainer'
+  > {
   readonly program: AnyProgram;
   // Any outputs: the program's own types have been checked where the metric was written.
   readonly metric: Metric<never>;

@@ -88,7 +88,11 @@ const describing = (command: Command): Command =>
       0.2,
     )
     .option('--test-ratio <share>', 'of the rows, where there is no test split', typed(fraction('--test-ratio')), 0.25)
-    .option('--teacher <place>', 'a GGUF file or an endpoint that shows the student how it is done');
+    .option('--teacher <place>', 'a GGUF file or an endpoint that shows the student how it is done')
+    .option(
+      '--prompt-model <place>',
+      'a GGUF file or an endpoint that writes the proposals; default: the student itself',
+    );
 
 type PredictFlags = CommonFlags &
   Sampling &

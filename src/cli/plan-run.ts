@@ -29,6 +29,7 @@ export interface RunFlags {
   readonly metric: string;
   readonly model?: string;
   readonly teacher?: string;
+  readonly promptModel?: string;
   readonly strategy?: string;
   readonly optimizer: readonly string[];
   readonly set: readonly string[];
@@ -62,6 +63,7 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
   const host = { device, ...defined({ threads: flags.threads, contextTokens: flags.context }) };
   const lm = await openModel(source.modelPath, host);
   const teacher = flags.teacher === undefined ? undefined : source.program.withLm(await openModel(flags.teacher, host));
+  const promptModel = flags.promptModel === undefined ? undefined : await openModel(flags.promptModel, host);
   const { seed, maxCalls, maxErrors, stepStart, promptStart, onStepError, openTest, strategy } = flags;
   return {
     student: source.program.withLm(lm),
@@ -72,7 +74,18 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
       valsetRatio: flags.valRatio,
       testsetRatio: flags.testRatio,
       ...source.options,
-      ...defined({ seed, maxCalls, maxErrors, stepStart, promptStart, onStepError, openTest, strategy, teacher }),
+      ...defined({
+        seed,
+        maxCalls,
+        maxErrors,
+        stepStart,
+        promptStart,
+        onStepError,
+        openTest,
+        strategy,
+        teacher,
+        promptModel,
+      }),
       trainer: pythonTrainer({ device, ...defined({ threads: flags.threads }) }),
     },
   };

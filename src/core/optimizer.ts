@@ -1,11 +1,13 @@
-import type { Candidate } from './candidate.ts';
+import type { Candidate, ChatFormatName, ModelRef } from './candidate.ts';
 import type { Example } from './example.ts';
-import type { Json } from './json.ts';
+import type { Failure } from './failure.ts';
+import type { Fields, Json } from './json.ts';
 import type { TextRow } from './lm.ts';
 import type { Evaluation, Metric } from './metric.ts';
 import type { Notice } from './notice.ts';
 import type { Attempt, Structure } from './program.ts';
 import type { Rng } from './rng.ts';
+import type { Signature } from './signature.ts';
 import type { LoraSettings, TrainingSettings } from './trainer.ts';
 
 /** A program that may show the student how it is done. It has the student's predictors, and models of its own. */
@@ -43,6 +45,18 @@ export interface EvaluateOptions {
   readonly leaveOneOut?: boolean;
 }
 
+export interface AskOptions {
+  /** Default: greedy. */
+  readonly attempt?: Attempt;
+  /** Default: a JSON object; `value` for a single text that may be long. */
+  readonly chatFormat?: ChatFormatName;
+}
+
+/** What the prompt model answered, or why there is nothing to read. */
+export type Asked =
+  | { readonly outputs: Fields; readonly failure: null }
+  | { readonly outputs: null; readonly failure: Failure };
+
 /** All that an optimizer can see and do. There is no test split here, so no optimizer can peek at it. */
 export interface OptimizerContext {
   readonly structure: Structure;
@@ -50,12 +64,16 @@ export interface OptimizerContext {
   /** Empty when the run has none. */
   readonly val: readonly Example[];
   readonly teachers: readonly Teacher[];
+  /** Who writes proposals and reflections: the prompt model of the run, else the student's base without its adapter. */
+  readonly promptModel: ModelRef;
   readonly rng: Rng;
   readonly signal: AbortSignal;
   /** Requests left before the run's budget is spent; Infinity without one. */
   callsLeft(): number;
   /** Runs the program on the examples; rows come back in their order. */
   evaluate(candidate: Candidate, examples: readonly Example[], options?: EvaluateOptions): Promise<Evaluation>;
+  /** One question to the prompt model; what it answers is written under a grammar made from the signature. */
+  ask(question: Signature, inputs: Fields, options?: AskOptions): Promise<Asked>;
   /** Puts a new candidate on record before it is measured. */
   propose(candidate: Candidate, parents: readonly Candidate[], note: string): void;
   /** Prompt and answer tokens of rows, as they would be served. */

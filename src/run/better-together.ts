@@ -3,6 +3,7 @@ import type { Candidate } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
 import type { LiveEvent } from '../core/event.ts';
 import type { Example } from '../core/example.ts';
+import type { LanguageModel } from '../core/lm.ts';
 import type { Metric } from '../core/metric.ts';
 import type { Optimizer, Teacher } from '../core/optimizer.ts';
 import type { Store } from '../core/store.ts';
@@ -21,6 +22,7 @@ type AnyProgram = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
 /** Arguments of one step: a teacher or data of its own, and changed parameters of its optimizer. */
 export interface StepArguments {
   readonly teacher?: AnyProgram | readonly AnyProgram[];
+  readonly promptModel?: LanguageModel;
   readonly trainset?: readonly ExampleLike[];
   readonly valset?: readonly ExampleLike[];
   readonly [parameter: string]: unknown;
@@ -38,6 +40,8 @@ export interface CompileOptions<K extends string, S extends string = string> ext
   /** Keys of optimizers joined by arrows; default `p -> w -> p`. */
   readonly strategy?: CheckedStrategy<S, K>;
   readonly teacher?: AnyProgram | readonly AnyProgram[];
+  /** Writes the proposals of prompt steps; default: the student's own base model. */
+  readonly promptModel?: LanguageModel;
   /** 0 (the default) is a seed like any other. */
   readonly seed?: number;
   /** Examples under way at once; it has no effect on the result. */
@@ -161,7 +165,7 @@ export function readExperiment(
     seed,
   });
   const teachers = teacherPrograms(options.teacher);
-  const { changed, overrides, programs } = readStepArguments(
+  const { changed, overrides, programs, promptModels } = readStepArguments(
     structure,
     optimizers,
     options.optimizerCompileArgs ?? {},
@@ -169,7 +173,11 @@ export function readExperiment(
   );
   const everyProgram = [student, ...teachers, ...programs];
   const initial = candidateOf(student);
-  const models = new Map(everyProgram.flatMap((program) => [...program.models]));
+  const writers = [...(options.promptModel ? [options.promptModel] : []), ...promptModels];
+  const models = new Map([
+    ...everyProgram.flatMap((program) => [...program.models]),
+    ...writers.map((model): [string, LanguageModel] => [model.base.sha256, model]),
+  ]);
   requireTrainable(strategy, changed, initial, models);
   return {
     structure,
@@ -177,6 +185,7 @@ export function readExperiment(
     models,
     adapters: new Map(everyProgram.flatMap(({ adapters }) => [...adapters])),
     teachers: teachers.map((teacher) => asTeacher(teacher, structure)),
+    promptModel: options.promptModel?.base.sha256 ?? null,
     optimizers: changed,
     strategy,
     overrides,
@@ -225,6 +234,7 @@ function readStepArguments(
   const changed: { [key: string]: Optimizer } = { ...optimizers };
   const overrides: { [key: string]: StepOverrides } = {};
   const programs: AnyProgram[] = [];
+  const promptModels: LanguageModel[] = [];
   for (const [key, args] of Object.entries(given)) {
     const optimizer = optimizers[key];
     if (!optimizer) {
@@ -234,7 +244,7 @@ function readStepArguments(
         `Keys: ${Object.keys(optimizers).join(', ')}.`,
       );
     }
-    const { teacher, trainset, valset, student, ...parameters } = args ?? {};
+    const { teacher, promptModel, trainset, valset, student, ...parameters } = args ?? {};
     if (student !== undefined)
       throw new InputError(
         'compile-args-student',
@@ -243,14 +253,16 @@ function readStepArguments(
       );
     const teachers = teacherPrograms(teacher);
     programs.push(...teachers);
+    if (promptModel) promptModels.push(promptModel);
     changed[key] = optimizer.with(parameters);
     overrides[key] = {
       ...(teacher ? { teachers: teachers.map((program) => asTeacher(program, structure)) } : {}),
+      ...(promptModel ? { promptModel: promptModel.base.sha256 } : {}),
       ...(trainset ? { train: rows(`${key}.trainset`, trainset) } : {}),
       ...(valset ? { val: rows(`${key}.valset`, valset) } : {}),
     };
   }
-  return { changed, overrides, programs };
+  return { changed, overrides, programs, promptModels };
 }
 
 function optimizedProgram<P extends AnyProgram>(

@@ -28,6 +28,8 @@ export interface RunSettings {
 /** What one step has for itself. */
 export interface StepOverrides {
   readonly teachers?: readonly Teacher[];
+  /** sha256 of its base. */
+  readonly promptModel?: string;
   readonly train?: readonly Example[];
   readonly val?: readonly Example[];
 }
@@ -36,11 +38,13 @@ export interface StepOverrides {
 export interface Experiment {
   readonly structure: Structure;
   readonly initial: Candidate;
-  /** By sha256 of the base: every model that the candidate or a teacher names. */
+  /** By sha256 of the base: every model that the candidate or a teacher names, and prompt models. */
   readonly models: ReadonlyMap<string, LanguageModel>;
   /** Adapters that the initial candidate or a teacher names. */
   readonly adapters: ReadonlyMap<string, AdapterFile>;
   readonly teachers: readonly Teacher[];
+  /** sha256 of the base that writes proposals; null: the student's own. */
+  readonly promptModel: string | null;
   readonly optimizers: { readonly [key: string]: Optimizer };
   readonly strategy: readonly string[];
   readonly overrides: { readonly [key: string]: StepOverrides };
@@ -69,6 +73,7 @@ export function describeExperiment(experiment: Experiment): { readonly [key: str
     // `as` here and below: candidates and settings are plain data.
     initial: initial as unknown as Json,
     teachers: experiment.teachers.map(describeTeacher),
+    ...(experiment.promptModel === null ? {} : { promptModel: experiment.promptModel }),
     optimizers: Object.fromEntries(
       Object.entries(optimizers).map(([key, { name, parameters }]) => [key, { name, parameters }]),
     ),
@@ -89,8 +94,9 @@ const describeTeacher = ({ structure, candidate }: Teacher): Json => ({
   candidate: candidate as unknown as Json,
 });
 
-const describeOverrides = ({ teachers, train, val }: StepOverrides): Json => ({
+const describeOverrides = ({ teachers, promptModel, train, val }: StepOverrides): Json => ({
   ...(teachers ? { teachers: teachers.map(describeTeacher) } : {}),
+  ...(promptModel === undefined ? {} : { promptModel }),
   ...(train ? { train: splitId(train) } : {}),
   ...(val ? { val: splitId(val) } : {}),
 });

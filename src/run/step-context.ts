@@ -5,6 +5,7 @@ import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
 import { estimateTokens } from '../core/token-estimate.ts';
 import { measure } from './measure.ts';
+import { askPromptModel, promptModelOf } from './prompt-model.ts';
 import { isTrainable } from './trainable.ts';
 import { trainAdapter } from './weight-step.ts';
 import type { World } from './world.ts';
@@ -27,12 +28,14 @@ export function contextFor(
     if (!found) throw new TypeError(`No model ${base} was given to this run`);
     return found;
   };
+  const promptModel = promptModelOf(experiment, key);
   let label = 'candidate';
   return {
     structure: experiment.structure,
     train,
     val,
     teachers: overrides.teachers ?? experiment.teachers,
+    promptModel,
     rng,
     signal: ports.signal,
     callsLeft: memory.callsLeft,
@@ -44,6 +47,7 @@ export function contextFor(
         options,
       );
     },
+    ask: (question, inputs, options) => askPromptModel(promptModel, memory.answer, question, inputs, options),
     propose(candidate, parents, note) {
       label = note;
       recorder.record({

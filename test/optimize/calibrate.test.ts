@@ -3,14 +3,10 @@ import { candidateOf, predict } from '../../src/core/callable.ts';
 import type { Candidate, ChoiceRule } from '../../src/core/candidate.ts';
 import { type Example, example } from '../../src/core/example.ts';
 import type { LmRequest } from '../../src/core/lm.ts';
-import type { OptimizerContext } from '../../src/core/optimizer.ts';
-import { firstAttempt } from '../../src/core/program.ts';
-import { seededRng } from '../../src/core/rng.ts';
 import { signature } from '../../src/core/signature.ts';
-import { evaluateCandidate } from '../../src/evaluate/evaluate.ts';
-import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { optimizerContext } from '../support/optimizer-context.ts';
 import { answered } from '../support/responses.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
 
@@ -50,37 +46,11 @@ const tickets = (first: number, end: number): Example[] =>
 function setting(rule: ChoiceRule = 'greedy') {
   const model = leaning();
   const program = predict(routing, { choice: rule }).withLm(model);
-  const asked: Candidate[] = [];
-  const context: OptimizerContext = {
-    structure: program.structure,
+  const { context, evaluated } = optimizerContext(model, program.structure, {
     train: tickets(0, 40),
     val: tickets(40, 60),
-    teachers: [],
-    rng: seededRng(0),
-    signal: new AbortController().signal,
-    callsLeft: () => Number.POSITIVE_INFINITY,
-    evaluate(candidate, examples) {
-      asked.push(candidate);
-      return evaluateCandidate({
-        structure: program.structure,
-        candidate,
-        examples,
-        metric: exactMatch(),
-        attempt: firstAttempt,
-        leaveOneOut: false,
-        answer: (request) => model.generate(request, { adapter: null }),
-        concurrency: 4,
-        maxErrors: 0,
-      });
-    },
-    propose: () => {},
-    countTokens: async (_, rows) => rows.map(() => 10),
-    base: () => model.base,
-    contextTokens: async () => 4096,
-    fit: async () => 'adapter',
-    notice: () => {},
-  };
-  return { parent: candidateOf(program), context, asked };
+  });
+  return { parent: candidateOf(program), context, asked: evaluated };
 }
 
 const onlyZeroShot = { restrict: [-3], numCandidatePrograms: 0 };

@@ -4,78 +4,22 @@ import type { Candidate } from '../../src/core/candidate.ts';
 import { InputError } from '../../src/core/errors.ts';
 import { type Example, example } from '../../src/core/example.ts';
 import type { Metric } from '../../src/core/metric.ts';
-import type { FitOrder, OptimizerContext } from '../../src/core/optimizer.ts';
-import { firstAttempt, type Structure } from '../../src/core/program.ts';
-import { seededRng } from '../../src/core/rng.ts';
+import type { Structure } from '../../src/core/program.ts';
 import { withReasoning } from '../../src/core/signature.ts';
-import { evaluateCandidate } from '../../src/evaluate/evaluate.ts';
-import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { bootstrapFewShot } from '../../src/optimize/bootstrap-few-shot.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { type ContextOptions, optimizerContext } from '../support/optimizer-context.ts';
 import { numbers, parity, program, student } from '../support/parity-task.ts';
 import { type ScriptedModel, scriptedModel } from '../support/scripted-model.ts';
 
 const examples = (first: number, end: number): Example[] =>
   numbers(first, end).map(({ number, kind }) => example({ number }, { kind }));
 
-interface Bench {
-  readonly context: OptimizerContext;
-  readonly orders: readonly FitOrder[];
-  readonly notices: readonly string[];
-}
-
 /** A context over a scripted model, without a run around it. */
-function bench(
-  model: ScriptedModel,
-  structure: Structure,
-  options: { train?: Example[]; val?: Example[]; seed?: number; metric?: Metric } = {},
-): Bench {
-  const orders: FitOrder[] = [];
-  const notices: string[] = [];
-  const context: OptimizerContext = {
-    structure,
-    train: options.train ?? examples(0, 40),
-    val: options.val ?? examples(40, 60),
-    teachers: [],
-    rng: seededRng(options.seed ?? 0),
-    signal: new AbortController().signal,
-    callsLeft: () => Number.POSITIVE_INFINITY,
-    evaluate: (
-      candidate,
-      rows,
-      {
-        attempt = firstAttempt,
-        structure: code = structure,
-        metric = options.metric ?? exactMatch(),
-        leaveOneOut = false,
-      } = {},
-    ) =>
-      evaluateCandidate({
-        structure: code,
-        candidate,
-        examples: rows,
-        metric,
-        attempt,
-        leaveOneOut,
-        answer: (request) => model.generate(request, { adapter: null }),
-        concurrency: 4,
-        maxErrors: 10,
-      }),
-    propose: () => {},
-    countTokens: async (_, rows) =>
-      (await model.encode(rows)).map(({ promptIds, completionIds }) => promptIds.length + completionIds.length),
-    base: () => model.base,
-    contextTokens: async () => 4096,
-    fit: async (order) => {
-      orders.push(order);
-      return `adapter-${orders.length}`;
-    },
-    notice: ({ code }) => notices.push(code),
-  };
-  return { context, orders, notices };
-}
+const bench = (model: ScriptedModel, structure: Structure, options: Partial<ContextOptions> = {}) =>
+  optimizerContext(model, structure, { train: examples(0, 40), val: examples(40, 60), ...options });
 
 const demosOf = (candidate: Candidate, predictor = 'predict') => candidate.predictors[predictor]?.demos ?? [];
 
