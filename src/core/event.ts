@@ -1,5 +1,6 @@
 import type { Candidate } from './candidate.ts';
 import type { Failure } from './failure.ts';
+import type { Json } from './json.ts';
 import type { Notice } from './notice.ts';
 import type { Parity } from './trainer.ts';
 
@@ -63,6 +64,9 @@ export type RunEvent =
       readonly strategy: string;
       readonly to: string;
       readonly val: number | null;
+      /** Candidates by their ids, with their scores on what the optimizer selects on. */
+      readonly trials: readonly { readonly candidate: string; readonly score: number | null; readonly note: string }[];
+      readonly details?: { readonly [name: string]: Json };
     }
   | {
       readonly type: 'step-failed';

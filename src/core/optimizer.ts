@@ -72,6 +72,12 @@ export interface OptimizerContext {
   callsLeft(): number;
   /** Runs the program on the examples; rows come back in their order. */
   evaluate(candidate: Candidate, examples: readonly Example[], options?: EvaluateOptions): Promise<Evaluation>;
+  /** The same for several candidates at once, so that the model always has work; results and record are in the candidates' order. */
+  evaluateAll(
+    candidates: readonly Candidate[],
+    examples: readonly Example[],
+    options?: EvaluateOptions,
+  ): Promise<Evaluation[]>;
   /** One question to the prompt model; what it answers is written under a grammar made from the signature. */
   ask(question: Signature, inputs: Fields, options?: AskOptions): Promise<Asked>;
   /** Puts a new candidate on record before it is measured. */
@@ -93,10 +99,14 @@ export interface Trial {
   readonly note: string;
 }
 
-/** `trials` are in the order in which they were made; `candidate` is the one to go on with. */
+/**
+ * `trials` are in the order in which they were made; `candidate` is the one to go on with. `details` is what else the algorithm has to
+ * show, such as its front or its counts; candidates are named by their ids.
+ */
 export interface Optimized {
   readonly candidate: Candidate;
   readonly trials: readonly Trial[];
+  readonly details?: { readonly [name: string]: Json };
 }
 
 /** How much there is to work on. */

@@ -22,9 +22,38 @@ export async function measure(
   measurement: Measurement,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { experiment, ports, memory, recorder } = world;
-  const { step, what, split, candidate, examples } = measurement;
-  const evaluation = await evaluateCandidate({
+  const [evaluation] = await measureAll(world, [measurement], options);
+  return evaluation!;
+}
+
+/** Measures at once and records in order, whatever came to its end first. */
+export async function measureAll(
+  world: World,
+  measurements: readonly Measurement[],
+  options: EvaluateOptions = {},
+): Promise<Evaluation[]> {
+  const settled = await Promise.allSettled(measurements.map((measurement) => run(world, measurement, options)));
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  // `as`: none was rejected.
+  const evaluations = settled.map((one) => (one as PromiseFulfilledResult<Evaluation>).value);
+  for (const [index, evaluation] of evaluations.entries()) {
+    const { step, split } = measurements[index]!;
+    world.recorder.record({
+      type: 'evaluation',
+      step,
+      split,
+      candidate: evaluation.candidate,
+      mean: evaluation.mean,
+      rows: scored(evaluation),
+    });
+  }
+  return evaluations;
+}
+
+function run({ experiment, ports, memory }: World, measurement: Measurement, options: EvaluateOptions) {
+  const { what, candidate, examples } = measurement;
+  return evaluateCandidate({
     structure: options.structure ?? experiment.structure,
     candidate,
     examples,
@@ -37,15 +66,6 @@ export async function measure(
     onRow: (done, mean) =>
       ports.show({ type: 'progress', progress: { type: 'evaluating', what, done, total: examples.length, mean } }),
   });
-  recorder.record({
-    type: 'evaluation',
-    step,
-    split,
-    candidate: evaluation.candidate,
-    mean: evaluation.mean,
-    rows: scored(evaluation),
-  });
-  return evaluation;
 }
 
 const scored = ({ rows }: Evaluation): Extract<RunEvent, { type: 'evaluation' }>['rows'] =>

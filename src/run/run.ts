@@ -73,7 +73,7 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
     recorder.record({ type: 'step-start', step, key, optimizer: optimizer.name, from: candidateId(parent) });
     try {
       const context = contextFor(world, step, key, train, rng);
-      const { candidate } = await world.memory.budgeted(() => optimize(optimizer, parent, context));
+      const { candidate, trials, details } = await world.memory.budgeted(() => optimize(optimizer, parent, context));
       taken.push(key);
       const measured = await validate(world, step, strategyText(taken), candidate);
       candidates.push(measured);
@@ -84,6 +84,8 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
         strategy: measured.strategy,
         to: candidateId(candidate),
         val: measured.val?.mean ?? null,
+        trials: trials.map((trial) => ({ ...trial, candidate: candidateId(trial.candidate) })),
+        ...(details ? { details } : {}),
       });
     } catch (error) {
       if (!(error instanceof StepError || error instanceof InputError)) throw error;

@@ -1,10 +1,10 @@
-import { candidateId } from '../core/candidate.ts';
+import { type Candidate, candidateId } from '../core/candidate.ts';
 import { StepError } from '../core/errors.ts';
 import type { Example } from '../core/example.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
 import { estimateTokens } from '../core/token-estimate.ts';
-import { measure } from './measure.ts';
+import { type Measurement, measure, measureAll } from './measure.ts';
 import { askPromptModel, promptModelOf } from './prompt-model.ts';
 import { isTrainable } from './trainable.ts';
 import { trainAdapter } from './weight-step.ts';
@@ -30,6 +30,10 @@ export function contextFor(
   };
   const promptModel = promptModelOf(experiment, key);
   let label = 'candidate';
+  const measurement = (candidate: Candidate, examples: readonly Example[]): Measurement => {
+    const split = examples.length > 0 && examples.every(({ id }) => valIds.has(id)) ? 'val' : 'train';
+    return { step, what: split === 'val' ? label : 'train examples', split, candidate, examples };
+  };
   return {
     structure: experiment.structure,
     train,
@@ -39,14 +43,13 @@ export function contextFor(
     rng,
     signal: ports.signal,
     callsLeft: memory.callsLeft,
-    evaluate(candidate, examples, options) {
-      const split = examples.length > 0 && examples.every(({ id }) => valIds.has(id)) ? 'val' : 'train';
-      return measure(
+    evaluate: (candidate, examples, options) => measure(world, measurement(candidate, examples), options),
+    evaluateAll: (candidates, examples, options) =>
+      measureAll(
         world,
-        { step, what: split === 'val' ? label : 'train examples', split, candidate, examples },
+        candidates.map((candidate) => measurement(candidate, examples)),
         options,
-      );
-    },
+      ),
     ask: (question, inputs, options) => askPromptModel(promptModel, memory.answer, question, inputs, options),
     propose(candidate, parents, note) {
       label = note;

@@ -65,6 +65,8 @@ export function optimizerContext(model: ScriptedModel, structure: Structure, opt
         maxErrors: 10,
       });
     },
+    evaluateAll: (candidates, rows, given) =>
+      Promise.all(candidates.map((candidate) => context.evaluate(candidate, rows, given))),
     ask: (question, inputs, asked) => askPromptModel(writer, answerOf(promptModel), question, inputs, asked),
     propose: (candidate, _, note) => proposed.push({ candidate, note }),
     countTokens: async (_, rows) =>
