@@ -46,6 +46,7 @@ export const tickets = (count) =>
 const engine = {
   name: 'scripted',
   version: '1',
+  method: 1,
   build: 'bench',
   backend: 'none',
   device: 'cpu',

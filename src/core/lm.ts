@@ -148,6 +148,8 @@ export interface BaseModel {
 export interface Engine {
   readonly name: string;
   readonly version: string;
+  /** How this package takes an answer from it: raised whenever the same engine may come to give another one. */
+  readonly method: number;
   readonly build: string;
   readonly backend: string;
   readonly device: string;

@@ -39,7 +39,7 @@ export async function startHostProcess({ entry, env = {}, onMessage }: HostProce
     serialization: 'advanced',
     // Flags of the parent, such as a debugger's port or a test runner's loader, are not the host's. The young generation is kept small,
     // because a process that lives for hours would let it grow by 50 MB.
-    execArgv: ['--max-semi-space-size=1'],
+    execArgv: ['--max-semi-space-size=1', '--expose-gc'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, ...env },
   });

@@ -11,6 +11,7 @@ import type { Step } from '../../src/lm/llama/steps.ts';
 const characters: Vocabulary = {
   tokenize: (text) => [...text].map((character) => character.codePointAt(0)!),
   textOf: (ids) => String.fromCodePoint(...ids),
+  beginnings: (text) => (text === '' ? [] : [{ token: text.codePointAt(0)!, length: 1 }]),
   endsTurn: (id) => id === 0,
   endOfTurn: 0,
 };
@@ -233,6 +234,83 @@ function choosing(options: readonly string[], rule: RequestChoice, next: (text: 
     step = steps.next({ kind: 'weigh', logits, top: top.codePointAt(0)!, logWeight: 7 });
   }
 }
+
+/** A vocabulary of whole words and of single characters: a label may be cut in more than one way. */
+const words = ['refund', 'late', 'ref', 'account', ' closure', 'x'];
+const cutInWays: Vocabulary = {
+  tokenize(text) {
+    const word = words.find((one) => text.startsWith(one));
+    if (text === '') return [];
+    const [token, length] = word ? [1000 + words.indexOf(word), word.length] : [text.codePointAt(0)!, 1];
+    return [token, ...cutInWays.tokenize(text.slice(length))];
+  },
+  textOf: (ids) => ids.map((id) => words[id - 1000] ?? String.fromCodePoint(id)).join(''),
+  beginnings: (text) => [
+    ...words.flatMap((word, index) => (text.startsWith(word) ? [{ token: 1000 + index, length: word.length }] : [])),
+    ...(text === '' ? [] : [{ token: text.codePointAt(0)!, length: 1 }]),
+  ],
+  endsTurn: (id) => id === 0,
+  endOfTurn: 0,
+};
+
+/** Chooses among the options with these chances of the next token, by its text, behind what the answer has. */
+function choosingByWord(options: readonly string[], chances: (written: string) => Record<string, number>) {
+  const steps = answer({
+    plan: compilePlan([{ type: 'choice', options }, text('"')], 'greedy', cutInWays),
+    promptIds: [1],
+    sharedIds: 0,
+    cachedIds: 0,
+    sampling: greedy,
+    capacity: 100,
+    vocabulary: cutInWays,
+  });
+  let cache: number[] = [];
+  let passes = 0;
+  for (let step = steps.next(); ; passes++) {
+    if (step.done) return { response: step.value, passes };
+    if (step.value.kind !== 'weigh') throw new TypeError('A choice only weighs');
+    cache = [...cache.slice(0, step.value.keep), ...step.value.tokens];
+    const next = chances(cutInWays.textOf(cache.slice(1), []));
+    const logits = step.value.among.map((id) => Math.log(next[cutInWays.textOf([id], [])] ?? 1e-9));
+    step = steps.next({ kind: 'weigh', logits, top: -1, logWeight: 0 });
+  }
+}
+
+describe('a greedy choice', () => {
+  test('takes the label that a token begins which is none of its own, and writes it in its own', () => {
+    // "l" is the likeliest token: a grammar would let it stand, and only "late" is left.
+    const { response, passes } = choosingByWord(['refund', 'late'], () => ({
+      refund: 0.3,
+      l: 0.4,
+      late: 0.2,
+      ref: 0.1,
+    }));
+    expect(response).toMatchObject({ failure: null, pieces: ['late', '"'] });
+    expect(response).toMatchObject({ completionIds: [...cutInWays.tokenize('late'), 34, 0] });
+    expect(passes).toBe(1);
+  });
+
+  test('is as sure as all beginnings of the label are together', () => {
+    const { response } = choosingByWord(['refund', 'late'], () => ({ refund: 0.3, l: 0.4, late: 0.2, ref: 0.1 }));
+    const [chosen] = (response as { choices: readonly { confidence: number }[] }).choices;
+    expect(chosen?.confidence).toBeCloseTo(0.6, 6);
+  });
+
+  test('goes on behind the token that was taken where it leaves several labels', () => {
+    const chances = (written: string) => (written === '' ? { r: 0.6, refund: 0.4 } : { e: 0.9 });
+    const { response, passes } = choosingByWord(['refund', 'rob'], chances);
+    expect(response).toMatchObject({ pieces: ['refund', '"'] });
+    expect(passes).toBe(2);
+  });
+
+  test('spends no pass on what all labels begin with', () => {
+    const { response, passes } = choosingByWord(['account', 'account closure'], (written) =>
+      written === 'account' ? { ' closure': 0.9, '"': 0.1 } : {},
+    );
+    expect(response).toMatchObject({ pieces: ['account closure', '"'] });
+    expect(passes).toBe(1);
+  });
+});
 
 describe('a whole label', () => {
   // "ab" begins with the likelier character; "cd" and "ce" are likelier as a whole: .6 * .2, .4 * .75, .4 * .25.

@@ -9,6 +9,7 @@ let gguf;
 const engine = {
   name: 'fake',
   version: '1',
+  method: 1,
   build: 'test',
   backend: 'none',
   device: 'cpu',

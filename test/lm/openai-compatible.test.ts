@@ -507,6 +507,7 @@ describe('opening', () => {
     expect(await lm.engine()).toEqual({
       name: 'openai-compatible',
       version: 'llama.cpp',
+      method: 1,
       build: 'b9000-abcdef0',
       backend: 'grammar',
       device: 'endpoint',

@@ -17,6 +17,7 @@ const usage = { prompt: 10, cachedPrompt: 0, completion: 3 };
 export const scriptedEngine: Engine = {
   name: 'scripted',
   version: '1',
+  method: 1,
   build: 'test',
   backend: 'none',
   device: 'cpu',

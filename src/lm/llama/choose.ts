@@ -1,6 +1,7 @@
 import type { ChoiceOutcome, Sampling } from '../../core/lm.ts';
 import type { CompiledChoice } from './compiled-plan.ts';
 import type { Draft } from './draft.ts';
+import { commonToken, type Place, type Way, waysOn } from './fork.ts';
 import type { TrieNode } from './label-trie.ts';
 import { type Steps, weigh } from './steps.ts';
 
@@ -14,29 +15,53 @@ export interface Chosen {
 export function* choose(part: CompiledChoice, draft: Draft, draw: () => number): Steps<Chosen> {
   const start = draft.completed();
   const chosen = part.rule === 'greedy' ? yield* byForks(part, draft, draw) : yield* byWholeLabels(part, draft, draw);
-  draft.append(part.paths[chosen.option]!.slice(draft.completed() - start));
+  const path = part.paths[chosen.option]!;
+  const written = draft.completionIds().slice(start);
+  // However the option was found, it stands there in its own tokens, as it does in training rows and in demos.
+  const kept = written.findIndex((token, index) => token !== path[index]);
+  draft.rewind(start + (kept === -1 ? written.length : kept));
+  draft.append(path.slice(draft.completed() - start));
   return chosen;
 }
 
-/** One pass for each fork on the way: what all options below it have in common waits for the next one. */
+/** One pass for each fork on the way, until one option is left: what greedy decoding under a grammar of the options comes to. */
 function* byForks(part: CompiledChoice, draft: Draft, draw: () => number): Steps<Chosen> {
-  let node = part.trie;
-  let confidence = 1;
-  while (node.option === null) {
-    const children = [...node.children.keys()];
-    let index = 0;
-    if (children.length > 1) {
-      const { logits, top } = yield* weigh(draft.take(), children);
-      draft.countFork(children, top);
-      index = pick(logits, draft.task.sampling, draw);
-      confidence *= shares(logits)[index]!;
-    }
-    node = node.children.get(children[index]!)!;
-    // A leaf's token belongs to what follows the option; a leaf without a follower is its own last token.
-    if (node.option === null) draft.append([children[index]!]);
+  const { vocabulary, sampling } = draft.task;
+  const forks: { readonly ways: readonly Way[]; readonly shares: readonly number[] }[] = [];
+  let place: Place = { open: distinct(part.options), written: 0, tokens: [] };
+  while (place.open.length > 1) {
+    const ways = waysOn(part, place, vocabulary);
+    const common = commonToken(part, place);
+    const isFork = ways.some(({ open }) => open.length < place.open.length);
+    const forced = isFork || common === null ? undefined : ways.find(({ token }) => token === common);
+    const way = forced ?? (yield* take(ways));
+    place = { open: way.open, written: place.written + way.length, tokens: [...place.tokens, way.token] };
+    if (place.open.length > 1) draft.append([way.token]);
   }
-  return { option: node.option, outcome: { confidence, probabilities: null } };
+  const [option] = place.open;
+  // `!`: an option is left as long as each way leaves one open.
+  return { option: option!, outcome: { confidence: confidenceIn(option!), probabilities: null } };
+
+  function* take(ways: readonly Way[]): Steps<Way> {
+    const tokens = ways.map(({ token }) => token);
+    const { logits, top } = yield* weigh(draft.take(), tokens);
+    draft.countFork(tokens, top);
+    forks.push({ ways, shares: shares(logits) });
+    return ways[pick(logits, sampling, draw)]!;
+  }
+
+  /** At each fork the share of the ways that lead to the option. */
+  function confidenceIn(taken: number): number {
+    return forks.reduce((product, { ways, shares: all }) => {
+      const leading = all.filter((_, index) => ways[index]!.open.includes(taken));
+      return product * leading.reduce((sum, share) => sum + share, 0);
+    }, 1);
+  }
 }
+
+/** Of equal options the first: the others cannot be told from it, and are never taken. */
+const distinct = (options: readonly string[]): number[] =>
+  options.flatMap((option, index) => (options.indexOf(option) === index ? [index] : []));
 
 /** One pass for each inner node of the tree of labels, and back: every label's probability is known then. */
 function* byWholeLabels(part: CompiledChoice, draft: Draft, draw: () => number): Steps<Chosen> {

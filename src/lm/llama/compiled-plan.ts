@@ -1,5 +1,6 @@
 import type { AnswerPart, AnswerPlan, RequestChoice, ValueEnd } from '../../core/lm.ts';
 import { labelTrie, type TrieNode } from './label-trie.ts';
+import type { Beginning } from './token-texts.ts';
 
 /** What decoding must know about a model's tokens. */
 export interface Vocabulary {
@@ -7,6 +8,8 @@ export interface Vocabulary {
   tokenize(text: string): readonly number[];
   /** The text of `ids` where they stand behind `before`. */
   textOf(ids: readonly number[], before: readonly number[]): string;
+  /** Every token that is a beginning of the text, in whatever tokens the text would be cut. */
+  beginnings(text: string): readonly Beginning[];
   endsTurn(id: number): boolean;
   readonly endOfTurn: number;
 }
@@ -17,7 +20,12 @@ export type PartRule = 'greedy' | 'most-probable' | { readonly logPriors: readon
 export interface CompiledChoice {
   readonly type: 'choice';
   readonly options: readonly string[];
+  /** The tokens of each option. */
   readonly paths: readonly (readonly number[])[];
+  /** The one token that must come behind an option, as far as that is known. */
+  readonly follower: readonly number[];
+  /** Whether every option can be cut into tokens in all ways that there are; where one of its characters takes several tokens only in one. */
+  readonly isSpelled: boolean;
   readonly trie: TrieNode;
   readonly rule: PartRule;
 }
@@ -65,7 +73,20 @@ function compileChoice(
     throw new TypeError(`There are ${rule.logPriors.length} priors for ${options.length} options`);
   const paths = options.map((option) => vocabulary.tokenize(option));
   const follower = firstToken(rest, vocabulary);
-  return { type: 'choice', options, paths, rule, trie: labelTrie(paths.map((path) => [...path, ...follower])) };
+  const trie = labelTrie(paths.map((path) => [...path, ...follower]));
+  const isSpelled = options.every((option, index) => canBeSpelled(option, paths[index]!, vocabulary));
+  return { type: 'choice', options, paths, follower, isSpelled, rule, trie };
+}
+
+/** Whether each token of its own path is whole characters. */
+function canBeSpelled(option: string, path: readonly number[], { beginnings }: Vocabulary): boolean {
+  let rest = option;
+  for (const token of path) {
+    const own = beginnings(rest).find((beginning) => beginning.token === token);
+    if (!own) return false;
+    rest = rest.slice(own.length);
+  }
+  return rest === '';
 }
 
 /** The one token that must come next, as far as that is known: none when a sampled value or another choice follows. */

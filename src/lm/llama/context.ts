@@ -8,6 +8,7 @@ import type {
   TokenBias,
 } from 'node-llama-cpp';
 import type { AdapterFile } from '../../core/lm.ts';
+import type { NativeGarbage } from './native-garbage.ts';
 import { createPrefixStates } from './prefix-states.ts';
 import type { Layout } from './protocol.ts';
 import { openSlot, type Slot } from './slot.ts';
@@ -29,12 +30,13 @@ export interface ContextOptions {
   /** Tokens that are never drawn. */
   readonly unwanted: TokenBias;
   grammar(text: string): LlamaGrammar;
+  readonly garbage: NativeGarbage;
   /** A batch goes out. */
   onProgress(): void;
 }
 
 export async function openContext(options: ContextOptions): Promise<WeightsContext> {
-  const { model, layout, adapter, scratch, unwanted, grammar, onProgress } = options;
+  const { model, layout, adapter, scratch, unwanted, grammar, garbage, onProgress } = options;
   const batch = { rows: 0 };
   const context = await model.createContext({
     sequences: layout.sequences,
@@ -51,7 +53,7 @@ export async function openContext(options: ContextOptions): Promise<WeightsConte
   });
   const states = layout.sequences > 1 ? createPrefixStates(join(scratch, adapter?.sha256 ?? 'base')) : null;
   const slots = Array.from({ length: layout.sequences }, (_, id) =>
-    openSlot({ id, sequence: sequenceOf(context), model, states, unwanted, grammar }),
+    openSlot({ id, sequence: sequenceOf(context), model, states, unwanted, grammar, garbage }),
   );
   return {
     slots,

@@ -31,12 +31,16 @@ export async function openModel(order: OpenOrder, log: LogLines, onProgress: () 
   const engine = {
     name: 'node-llama-cpp',
     version: await getModuleVersion(),
+    method,
     build: `llama.cpp ${release} ${llama.buildType}`,
     backend: backendOf(log),
     ...layout,
   };
   return { llama, model, engine, notices };
 }
+
+// 2: a greedy choice may go by any token that begins a label, not only by the label's own.
+const method = 2;
 
 /** At a resume what was settled at the first start, never what the machine offers now. */
 function deviceOf({ device, earlier }: OpenOrder): OpenOrder['device'] {

@@ -9,6 +9,7 @@ import { openModel } from './engine.ts';
 import { createGrammars } from './grammars.ts';
 import type { LogLines } from './log-lines.ts';
 import { measureProbe, requireValidProbe } from './measure-probe.ts';
+import { createNativeGarbage } from './native-garbage.ts';
 import { extendPrefix, noPrefix } from './prefix.ts';
 import type { OpenOrder, Work, WorkResult } from './protocol.ts';
 import { rememberLast } from './remember.ts';
@@ -50,9 +51,13 @@ export async function openHost(order: OpenOrder, log: LogLines, events: HostEven
   const { scratch } = order;
   const { onProgress, onBroken } = events;
   const unwanted = unwantedTokens(model);
-  const contexts = createContexts({ model, layout: engine, scratch, unwanted, grammar: grammars.get, onProgress }, log);
-  const scheduler = createScheduler({ contextFor: contexts.get, onBroken });
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
+  const garbage = createNativeGarbage(vocabularySize);
+  const contexts = createContexts(
+    { model, layout: engine, scratch, unwanted, grammar: grammars.get, garbage, onProgress },
+    log,
+  );
+  const scheduler = createScheduler({ contextFor: contexts.get, onBroken });
   const parts: Parts = {
     engine,
     vocabularySize,

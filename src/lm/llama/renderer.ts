@@ -5,6 +5,7 @@ import type { Notice } from '../../core/notice.ts';
 import type { Vocabulary } from './compiled-plan.ts';
 import { extendPrefix, type Prefix } from './prefix.ts';
 import { rememberLast } from './remember.ts';
+import { tokenTexts } from './token-texts.ts';
 
 /** `prefix`: what all calls of the candidate share. */
 export interface RenderedPrompt {
@@ -48,12 +49,21 @@ export function createRenderer(model: LlamaModel): Renderer {
 }
 
 function vocabularyOf(model: LlamaModel): Omit<Vocabulary, 'endOfTurn'> {
+  // Behind another token, so that a leading space is part of the text.
+  const [before] = model.tokenize('a', false);
+  const text = (id: number) => model.detokenize(asTokens([id]), false, before === undefined ? [] : [before]);
   return {
     // `trimLeadingSpace`: sentencepiece vocabularies would put a blank before every piece.
     tokenize: (text) => (text === '' ? [] : model.tokenize(text, false, 'trimLeadingSpace')),
     textOf: (ids, before) => model.detokenize(asTokens(ids), false, asTokens(before)),
+    beginnings: tokenTexts(wordsOf(model), text),
     endsTurn: (id) => model.isEogToken(asTokens([id])[0]),
   };
+}
+
+/** All tokens that stand for text. */
+function* wordsOf(model: LlamaModel): Generator<number> {
+  for (const token of model.iterateAllTokens()) if (!model.getTokenAttributes(token).control) yield token;
 }
 
 interface Chat {

@@ -9,6 +9,7 @@ import {
   type TokenBias,
 } from 'node-llama-cpp';
 import { logDistribution } from './log-distribution.ts';
+import type { NativeGarbage } from './native-garbage.ts';
 import { commonPiece, type Prefix, pieces } from './prefix.ts';
 import type { PrefixStates } from './prefix-states.ts';
 import { asTokens } from './renderer.ts';
@@ -37,9 +38,10 @@ export interface SlotOptions {
   /** Tokens that are never drawn. */
   readonly unwanted: TokenBias;
   grammar(text: string): LlamaGrammar;
+  readonly garbage: NativeGarbage;
 }
 
-export function openSlot({ id, sequence, model, states, unwanted, grammar }: SlotOptions): Slot {
+export function openSlot({ id, sequence, model, states, unwanted, grammar, garbage }: SlotOptions): Slot {
   // `as`: typed 1 to 5 but passed through as it is, and the only field by which the batching strategy can tell slots apart.
   const evaluationPriority = id as EvaluationPriority;
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
@@ -89,6 +91,7 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
 
   /** Evaluates tokens, with this asked behind those at the given places. Sampling options are left out: any of them changes the logits. */
   function evaluate(tokens: readonly number[], at: readonly number[], generateNext: GenerateNext) {
+    garbage.addSampler();
     const places = new Set(at);
     const input = asTokens(tokens).map(
       (token, index): ControlledEvaluateInputItem => (places.has(index) ? [token, { generateNext }] : token),
@@ -122,6 +125,7 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar }: Slo
   async function sample(tokens: readonly number[], sampler: Sampler): Promise<StepResult> {
     if (draw?.sampler !== sampler) {
       await settle();
+      garbage.addSampler();
       draw = { sampler, tokens: startDraw(tokens, sampler) };
     }
     // The second and later draws evaluate what the draw before gave, which is what `tokens` is then.

@@ -126,6 +126,7 @@ async function open(options: OpenaiCompatibleOptions, settings: ClientSettings):
   const own: Engine = {
     name: 'openai-compatible',
     version: report.kind,
+    method: 1,
     build: report.build,
     backend: constraint,
     device: 'endpoint',
