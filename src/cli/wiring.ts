@@ -6,8 +6,13 @@ import { isEndpoint, parseEndpoint } from '../lm/openai-compatible/endpoint.ts';
 import { openaiCompatible } from '../lm/openai-compatible/openai-compatible.ts';
 import { bootstrapFewShot } from '../optimize/bootstrap-few-shot.ts';
 import { bootstrapFinetune } from '../optimize/bootstrap-finetune.ts';
+import { copro } from '../optimize/copro/copro.ts';
+import { gepa } from '../optimize/gepa/gepa.ts';
+import { inferRules } from '../optimize/infer-rules.ts';
 import { labeledFewShot } from '../optimize/labeled-few-shot.ts';
+import { miproV2 } from '../optimize/mipro/mipro-v2.ts';
 import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
+import { simba } from '../optimize/simba.ts';
 import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
 import { memoryStore, sqliteStore } from '../store/sqlite-store.ts';
 import { modelsFolder, packageVersion } from '../system/folders.ts';
@@ -21,6 +26,11 @@ export const optimizersByName: { readonly [name: string]: () => Optimizer } = {
   labeledFewShot: () => labeledFewShot(),
   bootstrapFewShot: () => bootstrapFewShot(),
   bootstrapFewShotWithRandomSearch: () => bootstrapFewShotWithRandomSearch(),
+  copro: () => copro(),
+  miproV2: () => miproV2(),
+  gepa: () => gepa(),
+  simba: () => simba(),
+  inferRules: () => inferRules(),
   bootstrapFinetune: () => bootstrapFinetune(),
 };
 

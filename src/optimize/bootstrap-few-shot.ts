@@ -1,14 +1,16 @@
 import { z } from 'zod';
-import { type Candidate, type Demo, mapPredictors } from '../core/candidate.ts';
+import { type Candidate, candidateId, type Demo, mapPredictors } from '../core/candidate.ts';
 import type { Example } from '../core/example.ts';
 import { type Metric, passes, type Row } from '../core/metric.ts';
 import type { OptimizerContext, Teacher } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
 import { count, defineOptimizer } from './define.ts';
 import { labelledPools, withDemos } from './demos.ts';
+import { betterThanStart, comparisonCalls, keepStart, withoutJudging } from './keep-start.ts';
 import { labelled } from './labeled-few-shot.ts';
 
-const parameters = z.object({
+/** What bootstrapping itself takes. */
+export const bootstrapParameters = z.object({
   /** A trace is kept when its score reaches this; null: when it is above 0. */
   metricThreshold: z.number().nullable().default(null),
   /** Demos that the teacher showed, for each predictor at most. */
@@ -21,18 +23,21 @@ const parameters = z.object({
   maxDemoTokens: z.int().positive().nullable().default(null),
 });
 
-export type BootstrapSettings = z.output<typeof parameters>;
+export type BootstrapSettings = z.output<typeof bootstrapParameters>;
 
 /** Fills the prompt with traces that a teacher (by default the student itself) got right, then with labelled examples. */
 export const bootstrapFewShot = defineOptimizer({
   name: 'bootstrapFewShot',
   kind: 'prompt',
-  parameters,
-  expectedCalls: ({ maxRounds }, { train, predictors }) => expectedAttempts(train) * maxRounds * predictors,
+  parameters: bootstrapParameters.extend({ keepStart }),
+  expectedCalls({ maxRounds, ...settings }, sizes) {
+    const attempts = expectedAttempts(sizes.train) * maxRounds * sizes.predictors;
+    return attempts + (settings.keepStart ? comparisonCalls(sizes) : 0);
+  },
   async optimize(settings, parent, context, metric) {
     const candidate = await bootstrapped(parent, settings, context, context.train, metric);
-    context.propose(candidate, [parent], 'bootstrapped demos');
-    return { candidate, trials: [{ candidate, score: null, note: 'bootstrapped demos' }] };
+    const made = { candidate, note: 'bootstrapped demos', metric };
+    return settings.keepStart ? betterThanStart(parent, made, context) : withoutJudging(parent, made, context);
   },
 });
 
@@ -72,12 +77,15 @@ async function successfulRows(
 ): Promise<readonly Row[]> {
   const { maxBootstrappedDemos, maxRounds, metricThreshold } = settings;
   const successes: Row[] = [];
+  const predictors = Object.keys(context.structure.predictors).length;
   for (const teacher of await teachersFor(parent, settings, context)) {
     for (let start = 0; start < context.train.length && successes.length < maxBootstrappedDemos; start += batchSize) {
       let open = context.train
         .slice(start, start + batchSize)
         .filter(({ id }) => !successes.some(({ example }) => example.id === id));
       for (let round = 0; round < maxRounds && open.length > 0; round++) {
+        // What was found so far are demos too: an optimizer that cannot judge them any more says so itself.
+        if (context.callsLeft() < open.length * predictors) return successes.slice(0, maxBootstrappedDemos);
         const attempt = { temperature: round === 0 ? 0 : 1, seed: round };
         const { rows } = await context.evaluate(teacher.candidate, open, {
           structure: teacher.structure,
@@ -104,16 +112,19 @@ async function teachersFor(
     context.teachers.length > 0 ? context.teachers : [{ structure: context.structure, candidate: parent }];
   const hasDemos = ({ candidate }: Teacher) =>
     Object.values(candidate.predictors).some(({ demos }) => demos.length > 0);
-  return Promise.all(
-    given.map(async (teacher) =>
-      maxLabeledDemos === 0 || hasDemos(teacher)
-        ? teacher
-        : {
-            ...teacher,
-            candidate: await labelled(teacher.candidate, { k: maxLabeledDemos, sample: true, maxDemoTokens }, context),
-          },
-    ),
-  );
+  const teachers: Teacher[] = [];
+  for (const teacher of given) {
+    if (maxLabeledDemos === 0 || hasDemos(teacher)) {
+      teachers.push(teacher);
+      continue;
+    }
+    const order = { k: maxLabeledDemos, sample: true, maxDemoTokens };
+    const candidate = await labelled(teacher.candidate, order, context);
+    if (candidateId(candidate) !== candidateId(teacher.candidate))
+      context.propose(candidate, [teacher.candidate], 'teacher with labelled demos');
+    teachers.push({ ...teacher, candidate });
+  }
+  return teachers;
 }
 
 /** What the predictor did in this row; of several calls the last one half of the time, else one of the earlier ones. */

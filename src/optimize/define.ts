@@ -13,6 +13,8 @@ interface Definition<S extends z.ZodObject> {
   readonly kind: Optimizer['kind'];
   /** Every parameter with its default. */
   readonly parameters: S;
+  /** Throws an InputError for parameters that contradict each other. */
+  check?(parameters: z.output<S>): void;
   /** Requests that the algorithm will make, roughly. */
   expectedCalls(parameters: z.output<S>, sizes: WorkSizes): number;
   optimize(
@@ -33,6 +35,7 @@ export function defineOptimizer<S extends z.ZodObject>(definition: Definition<S>
     if (!checked.success) throw parameterMistakes(name, Object.keys(schema.shape), checked.error);
     // `as`: the schema is strict and has just accepted these values; zod cannot say so for a generic shape.
     const parameters = checked.data as z.output<S>;
+    definition.check?.(parameters);
     const judge = metric as Metric | undefined;
     return {
       name,

@@ -3,6 +3,7 @@ import type { Candidate, Demo } from '../core/candidate.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import { count, defineOptimizer } from './define.ts';
 import { labelledPools, withDemos } from './demos.ts';
+import { betterThanStart, comparisonCalls, keepStart, withoutJudging } from './keep-start.ts';
 
 const parameters = z.object({
   /** Demos for each predictor at most. */
@@ -11,25 +12,25 @@ const parameters = z.object({
   sample: z.boolean().default(true),
   /** Tokens that demos may take; null: a quarter of the context, at most 600. */
   maxDemoTokens: z.int().positive().nullable().default(null),
+  keepStart,
 });
 
-/** Puts k labelled train examples into the prompt (DSPy's LabeledFewShot); replaces the demos that were there. */
+/** Puts k labelled train examples into the prompt (DSPy's LabeledFewShot), in place of the demos that were there. */
 export const labeledFewShot = defineOptimizer({
   name: 'labeledFewShot',
   kind: 'prompt',
   parameters,
-  expectedCalls: () => 0,
-  async optimize(settings, parent, context) {
-    const candidate = await labelled(parent, settings, context);
-    context.propose(candidate, [parent], 'labelled demos');
-    return { candidate, trials: [{ candidate, score: null, note: 'labelled demos' }] };
+  expectedCalls: (settings, sizes) => (settings.keepStart ? comparisonCalls(sizes) : 0),
+  async optimize(settings, parent, context, metric) {
+    const made = { candidate: await labelled(parent, settings, context), note: 'labelled demos', metric };
+    return settings.keepStart ? betterThanStart(parent, made, context) : withoutJudging(parent, made, context);
   },
 });
 
 /** The parent with labelled demos. Without usable labels the demos are empty, and a notice says for which predictor. */
 export async function labelled(
   parent: Candidate,
-  { k, sample, maxDemoTokens }: z.output<typeof parameters>,
+  { k, sample, maxDemoTokens }: Omit<z.output<typeof parameters>, 'keepStart'>,
   context: OptimizerContext,
 ): Promise<Candidate> {
   const chosen = new Map<string, readonly Demo[]>();

@@ -37,6 +37,8 @@ export interface ProposalRequest {
   readonly shortenable?: readonly string[];
   /** The instruction that is to be replaced. */
   readonly parent: string;
+  /** Whether this text was tried before: then it is as good as unchanged, and the next style is tried. */
+  isKnown?(instructions: string): boolean;
   readonly temperature: number;
   readonly seed: number;
 }
@@ -58,11 +60,13 @@ export interface ProposerOptions {
   readonly leakGuard: 'reject' | 'flag' | 'off';
   /** Requests without any usable proposal after which the prompt model is taken to be unable. */
   readonly patience?: number;
+  /** What the search does when the prompt model is unable, for the notice. Default: it goes on with demos only. */
+  readonly ifUnable?: string;
 }
 
 /** Asks the run's prompt model for instructions and takes only what can be used; says so once when that model proves unable. */
 export function createProposer(context: OptimizerContext, options: ProposerOptions): Proposer {
-  const { patience = 3 } = options;
+  const { patience = 3, ifUnable = 'the search goes on with demos only' } = options;
   const counts: { [outcome in Outcome | 'asked']: number } = {
     asked: 0,
     usable: 0,
@@ -113,7 +117,7 @@ export function createProposer(context: OptimizerContext, options: ProposerOptio
       if (isUnable())
         context.notice({
           code: 'prompt-model-unable',
-          message: `The prompt model gave no usable instruction in ${counts.asked} answers (${inWords(counts)}): the search goes on with demos only. A larger one can be named: --prompt-model.`,
+          message: `The prompt model gave no usable instruction in ${counts.asked} answers (${inWords(counts)}): ${ifUnable}. A larger one can be named: --prompt-model.`,
         });
       return null;
     },
@@ -125,11 +129,11 @@ export function createProposer(context: OptimizerContext, options: ProposerOptio
 // Twice what the longest proposal needs, so that JSON escapes and a wordy tokenizer fit.
 const answerTokens = 512;
 
-function judged(text: string, { parent }: ProposalRequest, guard: LeakGuard): Outcome {
+function judged(text: string, { parent, isKnown }: ProposalRequest, guard: LeakGuard): Outcome {
   if (text.length < 3) return 'empty';
   // The grammar ends a text at the limit wherever it stands: such a text was cut.
   if (text.length >= longestProposal) return 'too-long';
-  if (sameWords(text, parent)) return 'unchanged';
+  if (sameWords(text, parent) || isKnown?.(text)) return 'unchanged';
   return guard(text) === null ? 'usable' : 'quotes-a-row';
 }
 

@@ -5,6 +5,7 @@ import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
 import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
 import { calibrationRows, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
 import { count, defineOptimizer } from './define.ts';
+import { judge } from './judge.ts';
 import { labelled } from './labeled-few-shot.ts';
 
 const parameters = z.object({
@@ -16,6 +17,8 @@ const parameters = z.object({
   numCandidatePrograms: count(16),
   /** Ends the search at this score (a fraction of 1). */
   stopAtScore: z.number().nullable().default(null),
+  /** Stops judging a candidate when full marks on all examples left would not let it win; its trial then has no score. */
+  stopLosers: z.boolean().default(true),
   /** Only these candidates, by their number: -3 no demos, -2 labelled, -1 in train order, 0 and up random. */
   restrict: z.array(z.int()).nullable().default(null),
   /** Whether labelled demos are drawn at random or taken from the top. */
@@ -39,38 +42,64 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     return predictors * (judged + calibrated + searches * maxRounds * expectedAttempts(train));
   },
   async optimize(settings, parent, context, metric): Promise<Optimized> {
-    const judged = context.val.length > 0 ? context.val : context.train;
+    const leaveOneOut = context.val.length === 0;
+    const judged = leaveOneOut ? context.train : context.val;
+    const predictors = Object.keys(context.structure.predictors).length;
     const trials: Trial[] = [];
     let best: Trial | undefined;
-    const rules = rulesToTry(settings.choiceRules, parent);
-    const ways = numbers(settings).flatMap((number) => rules.map((rule) => ({ number, rule })));
-    for (const { number, rule } of ways) {
-      if (trials.length > 0 && context.callsLeft() < judged.length) {
+    for (const { number, rule } of waysOf(settings, parent)) {
+      const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
+      const affords = () => context.callsLeft() >= callsEach;
+      const proposed = affords() ? await proposal(number, settings, parent, context, metric) : null;
+      // Finding demos may have spent what judging them needs.
+      if (!proposed || !affords()) {
         context.notice({
           code: 'budget-ends-search',
           message: `The budget has no calls left for another candidate: ${trials.length} were tried.`,
         });
         break;
       }
-      const { candidate: proposed, note: demos } = await proposal(number, settings, parent, context, metric);
-      const candidate = await withChoiceRule(proposed, rule, context);
-      const note = rules.length > 1 ? `${demos}, ${rule}` : demos;
+      const candidate = await withChoiceRule(proposed.candidate, rule, context);
+      const note = settings.choiceRules && rule !== null ? `${proposed.note}, ${rule}` : proposed.note;
       if (trials.some((trial) => candidateId(trial.candidate) === candidateId(candidate))) continue;
       context.propose(candidate, [parent], note);
       // Demos come from the train set: where that is what is judged, no example may find itself in the prompt.
-      const { mean } = await context.evaluate(candidate, judged, {
-        leaveOneOut: context.val.length === 0,
-        ...(metric ? { metric } : {}),
-      });
-      const trial = { candidate, score: mean, note };
+      const toBeat = settings.stopLosers ? (best?.score ?? null) : null;
+      const { score } = await judge(context, candidate, judged, { toBeat, leaveOneOut, ...(metric ? { metric } : {}) });
+      const trial = { candidate, score, note };
       trials.push(trial);
       // Strictly better only: the earliest, simplest candidate wins ties.
-      if (!best || (mean ?? 0) > (best.score ?? 0)) best = trial;
-      if (settings.stopAtScore !== null && (mean ?? 0) >= settings.stopAtScore) break;
+      if (!best || (score ?? 0) > (best.score ?? 0)) best = trial;
+      if (settings.stopAtScore !== null && (score ?? 0) >= settings.stopAtScore) break;
     }
-    return { candidate: best?.candidate ?? parent, trials };
+    const isKept = !best || candidateId(best.candidate) === candidateId(parent);
+    if (isKept) context.notice({ code: 'start-kept', message: startKept(trials.length) });
+    return { candidate: isKept ? parent : best!.candidate, trials };
   },
 });
+
+const startKept = (tried: number): string =>
+  `None of the ${tried} candidates of the random search is better than the program it started from, which is kept.`;
+
+interface Way {
+  readonly number: number;
+  readonly rule: ReturnType<typeof rulesToTry>[number];
+}
+
+/** Every candidate in every choice rule, in order; the start itself first where no other would be it. */
+function waysOf(settings: Settings, parent: Candidate): Way[] {
+  const rules = rulesToTry(settings.choiceRules, parent);
+  const ways = numbers(settings).flatMap((number) => rules.map((rule) => ({ number, rule })));
+  const isBare = candidateId(withoutDemos(parent)) === candidateId(parent);
+  const keepsRule = rules.some(
+    (rule) => rule === null || Object.values(parent.predictors).every(({ choice }) => choice === rule),
+  );
+  const isThere = isBare && keepsRule && ways.some(({ number }) => number === -3);
+  return isThere || settings.restrict ? ways : [{ number: start, rule: null }, ...ways];
+}
+
+/** The number of the start itself, which no seed and no name of DSPy's stands for. */
+const start = -4;
 
 function numbers({ restrict, numCandidatePrograms }: Settings): number[] {
   const all = Array.from({ length: numCandidatePrograms + 3 }, (_, index) => index - 3);
@@ -90,13 +119,14 @@ async function proposal(
   context: OptimizerContext,
   metric: Parameters<typeof bootstrapped>[4],
 ): Promise<{ candidate: Candidate; note: string }> {
-  const start = withoutDemos(parent);
+  const bare = withoutDemos(parent);
   // Every candidate has a stream of its own: one more or less does not change the others.
   const own = { ...context, rng: context.rng.fork(`candidate/${number}`) };
   const { maxLabeledDemos, maxBootstrappedDemos, labeledSample, maxDemoTokens } = settings;
-  if (number === -3) return { candidate: start, note: 'no demos' };
+  if (number === start) return { candidate: parent, note: 'start' };
+  if (number === -3) return { candidate: bare, note: 'no demos' };
   if (number === -2) {
-    const candidate = await labelled(start, { k: maxLabeledDemos, sample: labeledSample, maxDemoTokens }, own);
+    const candidate = await labelled(bare, { k: maxLabeledDemos, sample: labeledSample, maxDemoTokens }, own);
     return { candidate, note: 'labelled demos' };
   }
   if (number === -1)

@@ -21,6 +21,9 @@ const examples = (first: number, end: number): Example[] =>
 const bench = (model: ScriptedModel, structure: Structure, options: Partial<ContextOptions> = {}) =>
   optimizerContext(model, structure, { train: examples(0, 40), val: examples(40, 60), ...options });
 
+/** These tests are about what an optimizer makes, not about whether it is better: see keep-start.test.ts. */
+const asMade = { keepStart: false };
+
 const demosOf = (candidate: Candidate, predictor = 'predict') => candidate.predictors[predictor]?.demos ?? [];
 
 const capable = () => student(() => 5);
@@ -42,7 +45,7 @@ describe('labeledFewShot', () => {
   test('shows k labelled examples, other ones to every predictor', async () => {
     const model = capable();
     const { parent, structure } = pair(model);
-    const { candidate } = await labeledFewShot({ k: 5 }).optimize(parent, bench(model, structure).context);
+    const { candidate } = await labeledFewShot({ k: 5, ...asMade }).optimize(parent, bench(model, structure).context);
     const [first, second] = [demosOf(candidate, 'first'), demosOf(candidate, 'second')].map((demos) =>
       demos.map(({ source }) => source),
     );
@@ -53,7 +56,7 @@ describe('labeledFewShot', () => {
   test('takes the first k without sampling', async () => {
     const model = capable();
     const { parent, structure } = one(model);
-    const { candidate } = await labeledFewShot({ k: 2, sample: false }).optimize(
+    const { candidate } = await labeledFewShot({ k: 2, sample: false, ...asMade }).optimize(
       parent,
       bench(model, structure).context,
     );
@@ -67,7 +70,7 @@ describe('labeledFewShot', () => {
     const model = capable();
     const { parent, structure } = one(model);
     const long = [example({ number: '7'.repeat(300) }, { kind: 'odd' }), ...examples(0, 3)];
-    const { candidate } = await labeledFewShot({ k: 4, sample: false, maxDemoTokens: 40 }).optimize(
+    const { candidate } = await labeledFewShot({ k: 4, sample: false, maxDemoTokens: 40, ...asMade }).optimize(
       parent,
       bench(model, structure, { train: long }).context,
     );
@@ -81,7 +84,7 @@ describe('labeledFewShot', () => {
       run: (inputs: { number: string }, call) => call('predict', inputs),
     }).withLm(model);
     const { context, notices } = bench(model, reasoned.structure);
-    const { candidate } = await labeledFewShot().optimize(candidateOf(reasoned), context);
+    const { candidate } = await labeledFewShot(asMade).optimize(candidateOf(reasoned), context);
     expect(demosOf(candidate)).toEqual([]);
     expect(notices).toEqual(['no-labelled-demos']);
   });
@@ -91,7 +94,7 @@ describe('bootstrapFewShot', () => {
   test('shows what the student got right first, then labelled examples that were not used', async () => {
     const model = capable();
     const { parent, structure } = one(model);
-    const { candidate } = await bootstrapFewShot({ maxBootstrappedDemos: 3, maxLabeledDemos: 5 }).optimize(
+    const { candidate } = await bootstrapFewShot({ maxBootstrappedDemos: 3, maxLabeledDemos: 5, ...asMade }).optimize(
       parent,
       bench(model, structure).context,
     );
@@ -107,7 +110,7 @@ describe('bootstrapFewShot', () => {
   test('draws labelled demos for each predictor from the whole pool', async () => {
     const model = capable();
     const { parent, structure } = pair(model);
-    const { candidate } = await bootstrapFewShot({ maxBootstrappedDemos: 0, maxLabeledDemos: 6 }).optimize(
+    const { candidate } = await bootstrapFewShot({ maxBootstrappedDemos: 0, maxLabeledDemos: 6, ...asMade }).optimize(
       parent,
       bench(model, structure).context,
     );
@@ -119,7 +122,7 @@ describe('bootstrapFewShot', () => {
   test('never shows an example its own demo while it is asked', async () => {
     const model = capable();
     const { parent, structure } = one(model);
-    await bootstrapFewShot().optimize(parent, bench(model, structure).context);
+    await bootstrapFewShot(asMade).optimize(parent, bench(model, structure).context);
     const selfShown = model.requests.filter(({ prompt }) => prompt.turns.some(({ user }) => user === prompt.user));
     expect(selfShown).toEqual([]);
   });
@@ -128,7 +131,7 @@ describe('bootstrapFewShot', () => {
     const model = capable();
     const { parent, structure } = one(model);
     const metric: Metric = () => ({ score: 0, feedback: 'Never right.' });
-    const { candidate } = await bootstrapFewShot({ maxLabeledDemos: 0 }).optimize(
+    const { candidate } = await bootstrapFewShot({ maxLabeledDemos: 0, ...asMade }).optimize(
       parent,
       bench(model, structure, { metric }).context,
     );
@@ -140,7 +143,7 @@ describe('bootstrapFewShot', () => {
       sampling.temperature > 0 && prompt.user === '3' ? 'odd' : 'even',
     ]);
     const { parent, structure } = one(lucky);
-    const settings = { maxLabeledDemos: 0, maxBootstrappedDemos: 1, maxRounds: 2 };
+    const settings = { maxLabeledDemos: 0, maxBootstrappedDemos: 1, maxRounds: 2, ...asMade };
     const { candidate } = await bootstrapFewShot(settings).optimize(
       parent,
       bench(lucky, structure, { train: [examples(3, 4)[0]!] }).context,
@@ -251,7 +254,8 @@ describe('bootstrapFinetune', () => {
   test('leaves with the prompt of its rows: no demos, the current instructions', async () => {
     const model = capable();
     const { parent, structure } = one(model);
-    const prompted = (await labeledFewShot({ k: 3 }).optimize(parent, bench(model, structure).context)).candidate;
+    const prompted = (await labeledFewShot({ k: 3, ...asMade }).optimize(parent, bench(model, structure).context))
+      .candidate;
     const { context, orders } = bench(model, structure);
     const { candidate } = await bootstrapFinetune().optimize(prompted, context);
     expect(orders[0]?.rows.every(({ prompt }) => prompt.turns.length === 0)).toBe(true);

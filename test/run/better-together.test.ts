@@ -216,7 +216,7 @@ describe('selection', () => {
 
   test('starts from the best when the latest is worse, or from the latest on request', async () => {
     const worseWithDemos = () => student(({ prompt }) => (prompt.turns.length > 0 ? 2 : 6));
-    const path = { strategy: 'l -> l', optimizers: { l: labeledFewShot({ k: 2 }) } };
+    const path = { strategy: 'l -> l', optimizers: { l: labeledFewShot({ k: 2, keepStart: false }) } };
     const starts = async (stepStart: 'best' | 'latest') => {
       const events = await eventsOf(start(worseWithDemos(), { ...path, stepStart }));
       return {

@@ -38,7 +38,7 @@ const defaults: Defaults = {
   openStore: () => memoryStore(),
   trainer: () => expect.fail('nothing is to be trained'),
   onNetworkAttempt: () => () => {},
-  optimizers: () => ({ p: labeledFewShot({ k: 2 }), w: bootstrapFinetune() }),
+  optimizers: () => ({ p: labeledFewShot({ k: 2, keepStart: false }), w: bootstrapFinetune() }),
 };
 const optimize = betterTogetherOver(defaults)({ metric: exactMatch('team') });
 
@@ -71,7 +71,7 @@ test('such a model teaches a local student', async () => {
   const teacher = predict(routing).withLm(await endpoint());
   const taught = betterTogetherOver(defaults)({
     metric: exactMatch('team'),
-    optimizers: { p: bootstrapFewShot({ maxBootstrappedDemos: 4, maxLabeledDemos: 0 }) },
+    optimizers: { p: bootstrapFewShot({ maxBootstrappedDemos: 4, maxLabeledDemos: 0, keepStart: false }) },
   });
   const best = await taught.compile(student, { trainset: rows, valset: [], strategy: 'p', teacher });
   const demos = best.summary.chosen.candidate.predictors.predict?.demos ?? [];

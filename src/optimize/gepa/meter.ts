@@ -1,0 +1,33 @@
+import type { Candidate } from '../../core/candidate.ts';
+import type { Example } from '../../core/example.ts';
+import type { Metric, Row } from '../../core/metric.ts';
+import type { OptimizerContext } from '../../core/optimizer.ts';
+
+/** Runs candidates on examples and counts the metric calls: one for each example. */
+export interface Meter {
+  rows(candidate: Candidate, examples: readonly Example[]): Promise<readonly Row[]>;
+  metricCalls(): number;
+  /** Which of the two budgets cannot pay for so many more metric calls and questions to the prompt model; null when both can. */
+  shortOf(metricCalls: number, questions: number): 'search' | 'run' | null;
+}
+
+export function createMeter(context: OptimizerContext, budget: number, metric: Metric | undefined): Meter {
+  let metricCalls = 0;
+  // A program may call a predictor more than once: what it was seen to do counts.
+  let callsPerExample = Object.keys(context.structure.predictors).length;
+  return {
+    async rows(candidate, examples) {
+      metricCalls += examples.length;
+      // Demos come from train: no example may find itself in the prompt, neither in a minibatch nor where train serves as val.
+      const options = { leaveOneOut: true, ...(metric ? { metric } : {}) };
+      const { rows } = await context.evaluate(candidate, examples, options);
+      callsPerExample = Math.max(callsPerExample, ...rows.map(({ trace }) => trace.length));
+      return rows;
+    },
+    metricCalls: () => metricCalls,
+    shortOf(wanted, questions) {
+      if (metricCalls + wanted > budget) return 'search';
+      return context.callsLeft() < wanted * callsPerExample + questions ? 'run' : null;
+    },
+  };
+}

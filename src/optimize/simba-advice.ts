@@ -1,0 +1,123 @@
+import { type Candidate, type PredictorState, predictorState, withPredictor } from '../core/candidate.ts';
+import { promptFrame } from '../core/chat-format.ts';
+import { canonicalJson, type Fields, type Json } from '../core/json.ts';
+import type { Row } from '../core/metric.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
+import type { Rng } from '../core/rng.ts';
+import type { Signature } from '../core/signature.ts';
+import type { Call } from '../core/trace.ts';
+import { type Proposer, proposalStyle } from './proposals.ts';
+import { type Bucket, isWorthComparing, type Limits } from './simba-runs.ts';
+
+/** Has the prompt model compare the best and the worst run of an example, and adds what it advises to the instructions. */
+export interface Adviser {
+  /** Null when the runs cannot be contrasted, or no predictor got advice. */
+  advised(candidate: Candidate, bucket: Bucket, rng: Rng): Promise<Candidate | null>;
+  isUnable(): boolean;
+}
+
+/** Questions that the advice for one predictor takes at most. */
+export const questionsPerAdvice = 2;
+
+interface AdviserOptions {
+  readonly proposer: Proposer;
+  readonly limits: Limits;
+  /** Whether the budget has calls for so many questions and for all that is to be measured then. */
+  affords(questions: number): boolean;
+}
+
+export function createAdviser(context: OptimizerContext, { proposer, affords, limits }: AdviserOptions): Adviser {
+  return {
+    isUnable: proposer.isUnable,
+    async advised(candidate, bucket, rng) {
+      if (!isWorthComparing(bucket, limits)) return null;
+      const [best, worst] = [bucket[0]!, bucket.at(-1)!];
+      let child = candidate;
+      const called = new Set([...best.trace, ...worst.trace].map(({ predictor }) => predictor));
+      for (const [name, signature] of Object.entries(context.structure.predictors)) {
+        if (!called.has(name) || !affords(questionsPerAdvice)) continue;
+        const state = predictorState(candidate, name);
+        const { instructions } = state;
+        const advice = await proposer.propose({
+          styles,
+          inputs: {
+            module: name,
+            currentInstructions: instructions,
+            example: exampleText(best),
+            betterRun: runText(best),
+            worseRun: runText(worst),
+          },
+          shortenable: ['betterRun', 'worseRun', 'example'],
+          parent: instructions,
+          isKnown: (text) => instructions.includes(text),
+          temperature: 0,
+          seed: rng.fork(name).int(seeds),
+        });
+        if (advice === null) continue;
+        const longer = { ...state, instructions: `${instructions}\n\n${advice}` };
+        if (await hasRoom(signature, longer, context)) child = withPredictor(child, name, longer);
+      }
+      return child === candidate ? null : child;
+    },
+  };
+}
+
+// Times the proposer's own tries, a seed still fits into 32 bits.
+const seeds = 2 ** 24;
+
+/** Advice is added to advice, step after step: instructions may take a quarter of the context. */
+async function hasRoom(signature: Signature, state: PredictorState, context: OptimizerContext): Promise<boolean> {
+  const { base } = state.model;
+  const frame = promptFrame(signature, { ...state, demos: [] });
+  const [tokens] = await context.countTokens(base, [{ prompt: { ...frame, user: '' }, pieces: null }]);
+  return tokens! <= (await context.contextTokens(base)) / 4;
+}
+
+const styles = [
+  proposalStyle(
+    'contrast',
+    'A program was run twice on one example, and one run scored better. A module of the program is named. Find out what it did otherwise in ' +
+      'the better run. Then write one or two new instructions that are added to those it has, for all cases of this kind: what to look at, and ' +
+      'what to do then. Do not mention the example.',
+    ['module', 'currentInstructions', 'example', 'betterRun', 'worseRun'],
+  ),
+  proposalStyle(
+    'prevent',
+    'A language model followed these instructions and made a mistake. Write one sentence that is added to them, as a general rule with which ' +
+      'it would not have made the mistake.',
+    ['currentInstructions', 'worseRun'],
+  ),
+];
+
+/** What went in, and what should have come out as far as it is known. */
+function exampleText({ example: { inputs, labels } }: Row): string {
+  const expected = Object.keys(labels).length === 0 ? [] : [`Expected: ${fieldsText(labels)}`];
+  return [...expected, `Input: ${fieldsText(inputs)}`].join('\n');
+}
+
+/** The score first: a text is shortened from its end. */
+function runText({ score, failure, trace }: Row): string {
+  const feedback = failure?.message ?? score.feedback;
+  const verdict = `Score ${Number(score.value.toFixed(2))} of 1.${feedback === undefined ? '' : ` ${shown(feedback)}`}`;
+  return [verdict, ...trace.map(callText)].join('\n');
+}
+
+function callText({ predictor, inputs, outputs, response, failure }: Call): string {
+  const raw = response.failure ? '' : response.pieces.join('');
+  const answer = outputs ? fieldsText(outputs) : `what cannot be read (${failure?.message ?? ''}): ${shown(raw)}`;
+  return `${predictor} was given ${fieldsText(inputs)} and answered ${answer}`;
+}
+
+const fieldsText = (fields: Fields): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}: ${shown(value)}`)
+    .join(', ');
+
+// A run of three calls with two long values each then takes about 800 tokens.
+const longestValue = 400;
+
+function shown(value: Json): string {
+  const text = typeof value === 'string' ? value : canonicalJson(value);
+  const characters = [...text.trim().replaceAll(/\r?\n/g, '\\n')];
+  return characters.slice(0, longestValue).join('') + (characters.length > longestValue ? '…' : '');
+}

@@ -1,0 +1,20 @@
+import type { Field } from '../core/field.ts';
+import type { Fields } from '../core/json.ts';
+import type { Signature } from '../core/signature.ts';
+
+/** What a predictor is given and what it has to answer, in words for a prompt model. */
+export const taskText = ({ inputFields, outputFields }: Signature): string =>
+  `It is given ${inputFields.map(described).join(', ')}; it answers with ${outputFields.map(described).join(', ')}.`;
+
+function described({ name, description, kind }: Field): string {
+  const labels = kind.type === 'choice' ? `one of ${kind.values.map(String).join(', ')}` : '';
+  const notes = [description, labels].filter((note) => note !== '').join('; ');
+  return notes === '' ? name : `${name} (${notes})`;
+}
+
+/** Values with their names, a line each; fields that are not known are left out. */
+export const fieldLines = (fields: readonly Field[], values: Fields): string =>
+  fields
+    .filter(({ name }) => values[name] !== undefined)
+    .map(({ name }) => `${name}: ${typeof values[name] === 'string' ? values[name] : JSON.stringify(values[name])}`)
+    .join('\n');
