@@ -4,6 +4,7 @@ export { type ExperimentSpec, experiment } from './cli/experiment-file.ts';
 export { type LoadedProgram, type LoadOptions, loadProgram } from './cli/load-program.ts';
 export { type VerifyOptions, verifyRun } from './cli/verify-run.ts';
 export { betterTogether, localModel, openaiCompatible, pythonTrainer, sqliteStore } from './cli/wiring.ts';
+export { type AttemptOptions, bestOfN, type Reward } from './core/best-of-n.ts';
 export {
   type CallOptions,
   chainOfThought,
@@ -23,6 +24,7 @@ export type {
   ModelRef,
   PredictorState,
 } from './core/candidate.ts';
+export { type EnsembleOptions, ensemble, majority } from './core/ensemble.ts';
 export { BetterTogetherError, InputError, Interrupted, StepError, TooManyErrors, WorldError } from './core/errors.ts';
 export type { LiveEvent, Progress, RunEvent } from './core/event.ts';
 export { type Example, example } from './core/example.ts';
@@ -32,6 +34,7 @@ export type { ChoiceOutcome, LanguageModel, LmRequest, LmResponse, Sampling, Wei
 export type { Evaluation, Metric, MetricResult, Row, Score } from './core/metric.ts';
 export type { Notice } from './core/notice.ts';
 export type { Optimized, Optimizer, OptimizerContext, Teacher, Trial } from './core/optimizer.ts';
+export { refine } from './core/refine.ts';
 export { type InputsOf, type OutputsOf, type Signature, signature } from './core/signature.ts';
 export type { Store } from './core/store.ts';
 export type { RunSummary, ScoreInterval } from './core/summary.ts';
@@ -50,6 +53,6 @@ export { inferRules } from './optimize/infer-rules.ts';
 export { labeledFewShot } from './optimize/labeled-few-shot.ts';
 export { miproV2 } from './optimize/mipro/mipro-v2.ts';
 export { bootstrapFewShotWithRandomSearch } from './optimize/random-search.ts';
-export { simba } from './optimize/simba.ts';
+export { simba } from './optimize/simba/simba.ts';
 export type { BetterTogether, CompileOptions, Run, StepArguments } from './run/better-together.ts';
 export type { RunSettings } from './run/experiment.ts';

@@ -1,7 +1,6 @@
-import type { Program } from './callable.ts';
+import { callable, type Program } from './callable.ts';
 import { BetterTogetherError, InputError } from './errors.ts';
-import type { RunResult } from './program.ts';
-import { type RunStrategy, type StrategicProgram, type Task, type Variation, withStrategy } from './run-strategy.ts';
+import type { RunResult, RunStrategy, Task, Variation } from './program.ts';
 
 /** Judges what came out where there are no labels: from 0 to 1, higher is better. */
 export type Reward<I, O> = (inputs: I, outputs: O) => number | Promise<number>;
@@ -18,13 +17,11 @@ export interface AttemptOptions<I, O> {
 
 /**
  * The program's best of up to n attempts (DSPy's BestOfN): the first as the caller wants it, by default greedy, the others at temperature 1
- * with a seed each. Ties go to the earlier. Equal inputs have equal answers.
+ * with a seed each. Ties go to the earlier. Equal inputs have equal answers. It is a program like any other, on the same candidate: what
+ * evaluates or optimizes it makes all attempts for each example, and sees the calls of the best one.
  */
-export const bestOfN = <I, O>(program: Program<I, O>, options: AttemptOptions<I, O>): StrategicProgram<I, O> =>
-  withStrategy(
-    program,
-    bestAttempt('bestOfN', options, async () => ({})),
-  );
+export const bestOfN = <I, O>(program: Program<I, O>, options: AttemptOptions<I, O>): Program<I, O> =>
+  withAttempts('bestOfN', program, options, async () => ({}));
 
 /** An attempt with its reward; of one that failed that is 0. */
 export interface Rewarded {
@@ -36,9 +33,14 @@ export interface Rewarded {
 export type Advise = (attempt: Rewarded, task: Task) => Promise<Variation['hints']>;
 
 /** Attempts one after the other until one is good enough; each but the first is told what `advise` has to say about the one before. */
-export function bestAttempt<I, O>(name: string, options: AttemptOptions<I, O>, advise: Advise): RunStrategy {
+export function withAttempts<I, O>(
+  name: string,
+  { structure: of, drafts, models, adapters }: Program<I, O>,
+  options: AttemptOptions<I, O>,
+  advise: Advise,
+): Program<I, O> {
   const { n, metric, threshold = 1, failCount = n } = checked(name, options);
-  return async (task) => {
+  const decide: RunStrategy['decide'] = async (task) => {
     const attempts: Rewarded[] = [];
     for (let number = 0; number < n; number++) {
       const hints = number === 0 ? {} : await advise(attempts.at(-1)!, task);
@@ -50,6 +52,8 @@ export function bestAttempt<I, O>(name: string, options: AttemptOptions<I, O>, a
     }
     return bestOf(attempts).result;
   };
+  const identity = { name, n, threshold, failCount, metric: metric.toString() };
+  return callable({ structure: { ...of, strategy: { identity, of, decide } }, drafts, models, adapters });
 }
 
 const isFailed = ({ result }: Rewarded): boolean => result.failure !== null;

@@ -110,7 +110,8 @@ function draftMistakes(signature: Signature, draft: Draft): string[] {
 
 type Parts = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
 
-function callable<I, O>(parts: Parts): Program<I, O> {
+/** A program made of parts of other ones. */
+export function callable<I, O>(parts: Parts): Program<I, O> {
   const { structure, drafts, models, adapters } = parts;
   const answer = (request: LmRequest, signal?: AbortSignal): Promise<LmResponse> =>
     modelOf(parts, request.model.base).generate(request, {
@@ -162,9 +163,12 @@ function callable<I, O>(parts: Parts): Program<I, O> {
   });
 }
 
-/** An output has the confidence of the last call that gave it. */
+/** An output has the confidence of the last call that gave this very value: others may have been outvoted. */
 function confidenceOf({ outputs, trace }: RunResult): Prediction['confidence'] {
-  const known = Object.assign({}, ...trace.map(({ choices }) => choices)) as Call['choices'];
+  const agreeing = trace.map(({ choices, outputs: given }) =>
+    Object.entries(choices).filter(([output]) => given?.[output] === outputs?.[output]),
+  );
+  const known: Call['choices'] = Object.fromEntries(agreeing.flat());
   const given = Object.entries(known).filter(([output]) => outputs !== null && Object.hasOwn(outputs, output));
   return Object.fromEntries(given.map(([output, { confidence }]) => [output, confidence]));
 }

@@ -1,8 +1,7 @@
-import { type Program, program } from './callable.ts';
-import type { Candidate } from './candidate.ts';
+import { callable, type Program } from './callable.ts';
 import { InputError } from './errors.ts';
 import { canonicalJson, type Fields, type Json } from './json.ts';
-import type { Predictors, Structure } from './program.ts';
+import type { Structure } from './program.ts';
 import { seededRng } from './rng.ts';
 
 export interface EnsembleOptions<O> {
@@ -15,13 +14,19 @@ export interface EnsembleOptions<O> {
 
 /**
  * Several programs as one that answers what most of them do (DSPy's Ensemble). It is a program like any other, whose predictors are those of
- * its members, named `programs[0].predict`: so it can be evaluated, optimized and saved. Members are asked one after the other; one that
- * fails has no vote, and when all fail the last failure is thrown.
+ * its members, named `programs[0].predict`: so `evaluate()` scores it, too. Members are asked one after the other; one that fails has no
+ * vote, and when all fail the last failure is thrown.
  */
 export function ensemble<I, O>(programs: readonly Program<I, O>[], options: EnsembleOptions<O> = {}): Program<I, O> {
   const { size = programs.length, reduce = majority, seed = 0 } = options;
   checkSize(size, programs.length);
   const structures = programs.map(({ structure }) => structure);
+  if (structures.some(({ strategy }) => strategy !== undefined))
+    throw new InputError(
+      'ensemble-member',
+      ['A member of an ensemble is run once, and one of these is made of several attempts.'],
+      'Make the attempts outside: bestOfN(ensemble(programs), options).',
+    );
   const membersFor = (inputs: Fields): readonly number[] =>
     // The order of the programs: it decides ties.
     seededRng(seed)
@@ -73,17 +78,10 @@ function assembled<I, O>(programs: readonly Program<I, O>[], run: Structure['run
         Object.entries(partOf(member)).map(([name, part]): [string, T] => [nameIn(index, name), part]),
       ),
     );
-  const bare = program<Predictors, I, O>({
-    predictors: renamed(({ structure }) => structure.predictors),
-    // `as`: the types that a structure erases, put back by this function's own type.
-    run: run as unknown as Parameters<typeof program<Predictors, I, O>>[0]['run'],
-    // Each member's own options were checked when it was made; these are replaced below.
-    options: { decoding: 'free' },
+  return callable({
+    structure: { predictors: renamed(({ structure }) => structure.predictors), run },
+    drafts: renamed(({ drafts }) => drafts),
+    models: new Map(programs.flatMap(({ models }) => [...models])),
+    adapters: new Map(programs.flatMap(({ adapters }) => [...adapters])),
   });
-  const models = programs.flatMap((member) => [...member.models.values()]);
-  const withModels = models.reduce((whole, lm) => whole.withLm(lm), bare);
-  const adapters = programs.flatMap((member) => [...member.adapters.values()]);
-  // `as`: a member without a model leaves its place empty, which the first call says.
-  const predictors = renamed(({ drafts }) => drafts) as Candidate['predictors'];
-  return withModels.withCandidate({ predictors }, adapters);
 }

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { type Candidate, type ChatFormatName, predictorState } from './candidate.ts';
+import { type Candidate, type ChatFormatName, mapPredictors, predictorState } from './candidate.ts';
 import { answerPlan, parseAnswer, planFields, promptFrame, userText } from './chat-format.ts';
 import { choicesByField, requestChoice } from './choice.ts';
 import { InputError } from './errors.ts';
 import { ExampleFailure, type Failure } from './failure.ts';
-import type { Fields } from './json.ts';
+import type { Fields, Json } from './json.ts';
 import type { LmRequest, LmResponse, Prompt, Sampling } from './lm.ts';
 import type { InputsOf, OutputsOf, Signature } from './signature.ts';
 import type { Call, Trace } from './trace.ts';
@@ -22,6 +22,36 @@ export interface Structure {
   readonly predictors: Predictors;
   // The one place where the types of a program's fields are erased; `program()` and `predict()` put them back.
   run(inputs: Fields, call: (name: string, inputs: Fields) => Promise<Fields>): Promise<Fields>;
+  /** Makes more of a call than one run. */
+  readonly strategy?: RunStrategy;
+}
+
+/** How a call is made of several attempts, each of which runs another structure once. */
+export interface RunStrategy {
+  /** What decides its results: part of a run's identity. */
+  readonly identity: Json;
+  readonly of: Structure;
+  /** Makes attempts, and says what came of the call: as a rule, one of them, with its trace. */
+  decide(task: Task): Promise<RunResult>;
+}
+
+/** How one attempt differs from what the program does by itself. */
+export interface Variation {
+  readonly sampling: Attempt;
+  /** What stands after a predictor's instructions in this attempt, by the predictor's name. */
+  readonly hints: { readonly [predictor: string]: string };
+}
+
+/** One call of a program, which may be attempted any number of times. */
+export interface Task {
+  readonly inputs: Fields;
+  readonly candidate: Candidate;
+  /** As the caller wants it. */
+  readonly sampling: Attempt;
+  /** Runs the program. What the model or the program's code cannot do is in the result; a broken world is thrown. */
+  attempt(variation: Variation): Promise<RunResult>;
+  /** The program's models, for any other question. */
+  readonly answer: AnswerCall;
 }
 
 /** How freely the model may try: what is left out is as in the first attempt, which is what the finished program does. */
@@ -52,6 +82,8 @@ export type AnswerCall = (request: LmRequest) => Promise<LmResponse>;
 /** A program with a candidate's prompts in it, ready for any number of inputs. */
 export interface PreparedProgram {
   readonly run: Structure['run'];
+  /** Does it all instead of one run, where the structure has a strategy. */
+  readonly strategy: ((inputs: Fields, answer: AnswerCall) => Promise<RunResult>) | null;
   /** A pure function of candidate, inputs and attempt. All requests of a predictor hold the same objects but for what is their own. */
   request(predictor: string, inputs: Fields): LmRequest;
   /** Reads an answer; throws a `parse` failure that says what was expected. */
@@ -71,6 +103,7 @@ export function prepare(structure: Structure, candidate: Candidate, attempt: Att
   };
   return {
     run: structure.run,
+    strategy: structure.strategy ? strategic(structure.strategy, candidate, attempt) : null,
     request(predictor, inputs) {
       const { signature, frame, shared } = predictorOf(predictor);
       const given = signature.inputs.safeParse(inputs);
@@ -85,6 +118,22 @@ export function prepare(structure: Structure, candidate: Candidate, attempt: Att
     choices: (predictor, response) => choicesByField(predictorOf(predictor).planFields, response),
   };
 }
+
+function strategic({ of, decide }: RunStrategy, candidate: Candidate, sampling: Attempt): PreparedProgram['strategy'] {
+  return (inputs, answer) => {
+    const attempt = (variation: Variation): Promise<RunResult> => {
+      const varied = { ...sampling, ...variation.sampling };
+      return runProgram({ program: prepare(of, withHints(candidate, variation.hints), varied), inputs, answer });
+    };
+    return decide({ inputs, candidate, sampling, attempt, answer });
+  };
+}
+
+/** A copy for one attempt; the program's own candidate stays as it is. */
+const withHints = (candidate: Candidate, hints: Variation['hints']): Candidate =>
+  mapPredictors(candidate, (state, name) =>
+    hints[name] === undefined ? state : { ...state, instructions: `${state.instructions}\n\nHint: ${hints[name]}` },
+  );
 
 function inputsInvalid(predictor: string, inputs: Fields, { issues }: z.ZodError): InputError {
   const mistakes = issues.map(({ path, message }) => {
@@ -128,13 +177,14 @@ function preparePredictor(
   };
 }
 
-/** Runs a program once. What the model cannot do ends up in the result; a broken world is thrown. */
+/** Runs a program once, or as its strategy has it. What the model cannot do ends up in the result; a broken world is thrown. */
 export async function runProgram(args: {
   readonly program: PreparedProgram;
   readonly inputs: Fields;
   readonly answer: AnswerCall;
 }): Promise<RunResult> {
   const { program, inputs, answer } = args;
+  if (program.strategy) return program.strategy(inputs, answer);
   // A place for each call from the moment it is made: answers of parallel calls may come in any order.
   const calls: (Call | null)[] = [];
   let worldError: unknown;

@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { type Advise, type AttemptOptions, bestAttempt, type Rewarded } from './best-of-n.ts';
+import { type Advise, type AttemptOptions, type Rewarded, withAttempts } from './best-of-n.ts';
 import type { Program } from './callable.ts';
 import { initialCandidate, predictorState } from './candidate.ts';
 import { isFieldName } from './field.ts';
 import { canonicalJson, type Fields, type Json } from './json.ts';
-import { prepare, runProgram, type Structure } from './program.ts';
-import { type StrategicProgram, type Task, withStrategy } from './run-strategy.ts';
+import { prepare, runProgram, type Structure, type Task } from './program.ts';
 import { type Signature, signature } from './signature.ts';
 import type { Call } from './trace.ts';
 
@@ -14,9 +13,9 @@ import type { Call } from './trace.ts';
  * and the next attempt has that as a hint after its instructions (DSPy's Refine). The hints last for one attempt; where the model has none
  * to give, the attempt is made without.
  */
-export function refine<I, O>(program: Program<I, O>, options: AttemptOptions<I, O>): StrategicProgram<I, O> {
+export function refine<I, O>(program: Program<I, O>, options: AttemptOptions<I, O>): Program<I, O> {
   const { threshold = 1 } = options;
-  return withStrategy(program, bestAttempt('refine', options, adviser(program.structure, threshold)));
+  return withAttempts('refine', program, options, adviser(program.structure, threshold));
 }
 
 /** Characters of the hint for one predictor. */

@@ -69,7 +69,7 @@ export function describeExperiment(experiment: Experiment): { readonly [key: str
     predictors: Object.fromEntries(
       Object.entries(structure.predictors).map(([name, signature]) => [name, signatureJson(signature)]),
     ),
-    program: structure.run.toString(),
+    ...programJson(structure),
     // `as` here and below: candidates and settings are plain data.
     initial: initial as unknown as Json,
     teachers: experiment.teachers.map(describeTeacher),
@@ -89,8 +89,13 @@ export function describeExperiment(experiment: Experiment): { readonly [key: str
   };
 }
 
+const programJson = ({ run, strategy }: Structure) => ({
+  program: run.toString(),
+  ...(strategy ? { strategy: strategy.identity } : {}),
+});
+
 const describeTeacher = ({ structure, candidate }: Teacher): Json => ({
-  program: structure.run.toString(),
+  ...programJson(structure),
   candidate: candidate as unknown as Json,
 });
 

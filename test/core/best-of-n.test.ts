@@ -1,11 +1,15 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { bestOfN } from '../../src/core/best-of-n.ts';
 import { candidateOf, predict, program } from '../../src/core/callable.ts';
 import { withPredictor } from '../../src/core/candidate.ts';
+import { ensemble } from '../../src/core/ensemble.ts';
 import { InputError, WorldError } from '../../src/core/errors.ts';
+import { example } from '../../src/core/example.ts';
 import { ExampleFailure } from '../../src/core/failure.ts';
 import type { LmRequest } from '../../src/core/lm.ts';
 import { signature } from '../../src/core/signature.ts';
+import { evaluate } from '../../src/evaluate/evaluate-program.ts';
+import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { type Script, scriptedModel } from '../support/scripted-model.ts';
 
 const naming = signature('animal -> name');
@@ -86,7 +90,7 @@ describe('bestOfN', () => {
     const name = bestOfN(plain, { n: 2, metric: length });
     await name(cat);
     expect(candidateOf(plain)).toEqual(before);
-    expect(name.program).toBe(plain);
+    expect(candidateOf(name)).toEqual(before);
   });
 
   test('can be given a model and a candidate, as its program can', async () => {
@@ -94,9 +98,47 @@ describe('bestOfN', () => {
     const plain = bestOfN(predict(naming), { n: 2, metric: length });
     await expect(plain(cat)).rejects.toThrow('The predictor "predict" has no model.');
     const onModel = plain.withLm(model);
-    const short = withPredictor(candidateOf(onModel.program), 'predict', { instructions: 'Be short.' });
+    const short = withPredictor(candidateOf(onModel), 'predict', { instructions: 'Be short.' });
     expect(await onModel.withCandidate(short)(cat)).toEqual({ name: 'Tom' });
     expect(model.requests.map(({ prompt }) => prompt.system.split('\n')[0])).toEqual(['Be short.', 'Be short.']);
+  });
+});
+
+describe('a program of several attempts', () => {
+  const examples = [example(cat, { name: 'Felix' })];
+  const best = (...names: string[]) =>
+    bestOfN(predict(naming).withLm(scriptedModel(saying(...names))), { n: 3, metric: length, threshold: 0.5 });
+
+  test('has the type of its program', () => {
+    expectTypeOf(bestOfN(predict(naming), { n: 3, metric: length })).toEqualTypeOf(predict(naming));
+  });
+
+  test('is scored as it is called, with the calls of the best attempt as they were made', async () => {
+    const { mean, rows } = await evaluate(best('Tom', 'Felix', 'Kit'), examples, exactMatch());
+    expect(mean).toBe(1);
+    expect(rows[0]!.trace.map(({ outputs, request }) => [outputs, request.sampling.seed])).toEqual([
+      [{ name: 'Felix' }, 1],
+    ]);
+  });
+
+  test('that breaks the world is no bad row', async () => {
+    const broken = predict(naming).withLm(
+      scriptedModel(() => {
+        throw dead;
+      }),
+    );
+    await expect(evaluate(bestOfN(broken, { n: 3, metric: length }), examples, exactMatch())).rejects.toBe(dead);
+  });
+
+  test('may be one of several attempts itself', async () => {
+    const twice = bestOfN(best('Tom', 'Kit', 'Leo', 'Felix'), { n: 2, metric: length });
+    expect(await twice(cat)).toEqual({ name: 'Felix' });
+  });
+
+  test('cannot be the member of an ensemble, which can be tried several times instead', async () => {
+    expect(() => ensemble([best('Tom')])).toThrow('A member of an ensemble is run once');
+    const around = ensemble([predict(naming).withLm(scriptedModel(saying('Tom', 'Felix')))]);
+    expect(await bestOfN(around, { n: 2, metric: length })(cat)).toEqual({ name: 'Felix' });
   });
 });
 

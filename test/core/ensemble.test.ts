@@ -8,6 +8,7 @@ import { signature } from '../../src/core/signature.ts';
 import { evaluate } from '../../src/evaluate/evaluate-program.ts';
 import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { numbers, program as parityOf, student } from '../support/parity-task.ts';
+import { answered } from '../support/responses.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
 
 const routing = signature("ticket -> team: 'billing' | 'delivery' | 'account'", 'Route it.');
@@ -126,6 +127,22 @@ describe('an ensemble', () => {
     const route = ensemble([careful, saying('delivery'), careful]);
     expect(await route(ticket)).toEqual({ team: 'billing' });
     expect(model.requests.map(({ prompt }) => prompt.user)).toEqual(['Lost.', 'a bill', 'Lost.', 'a bill']);
+  });
+
+  test('is as sure as the last member that said what it says', async () => {
+    const sure = (team: 'billing' | 'delivery', confidence: number) =>
+      predict(routing).withLm(
+        scriptedModel(
+          ({ answer }) =>
+            answered(
+              answer!.map((part) => (part.type === 'text' ? part.text : team)),
+              { choices: answer!.map((part) => (part.type === 'choice' ? { confidence, probabilities: null } : null)) },
+            ),
+          `${team} ${confidence}`,
+        ),
+      );
+    const route = ensemble([sure('billing', 0.6), sure('billing', 0.7), sure('delivery', 0.9)]);
+    expect(await route.predict(ticket)).toEqual({ outputs: { team: 'billing' }, confidence: { team: 0.7 } });
   });
 
   test('is scored as any program is', async () => {

@@ -104,7 +104,7 @@ describe('refine', () => {
     const name = refine(plain, { n: 2, metric: length }).withCandidate(tuned, [{ sha256: 'a1', path: '/a1.gguf' }]);
     await name(cat);
     expect(model.requests.map((request) => request.model.adapter)).toEqual(['a1', null, 'a1']);
-    expect(candidateOf(name.program)).toEqual(tuned);
+    expect(candidateOf(name)).toEqual(tuned);
   });
 
   test('shows the beginning of values that are long', async () => {

@@ -8,7 +8,7 @@ import { inferRules } from '../../src/optimize/infer-rules.ts';
 import { labeledFewShot, labelled } from '../../src/optimize/labeled-few-shot.ts';
 import { miproV2 } from '../../src/optimize/mipro/mipro-v2.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
-import { simba } from '../../src/optimize/simba.ts';
+import { simba } from '../../src/optimize/simba/simba.ts';
 import { type ContractOptions, optimizerContract } from '../contract/optimizer-contract.ts';
 
 /** An optimizer as a reader of this project would add one: the best of a few sets of labelled demos. */

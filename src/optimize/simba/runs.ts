@@ -1,8 +1,8 @@
-import type { Candidate } from '../core/candidate.ts';
-import type { Example } from '../core/example.ts';
-import type { Metric, Row } from '../core/metric.ts';
-import type { EvaluateOptions, OptimizerContext } from '../core/optimizer.ts';
-import type { Rng } from '../core/rng.ts';
+import type { Candidate } from '../../core/candidate.ts';
+import type { Example } from '../../core/example.ts';
+import type { Metric, Row } from '../../core/metric.ts';
+import type { EvaluateOptions, OptimizerContext } from '../../core/optimizer.ts';
+import type { Rng } from '../../core/rng.ts';
 
 /** A program of the search, with what it scored greedily on the rows that it was asked. */
 export interface Member {

@@ -1,23 +1,20 @@
-import { type Candidate, type PredictorState, predictorState, withPredictor } from '../core/candidate.ts';
-import { promptFrame } from '../core/chat-format.ts';
-import { canonicalJson, type Fields, type Json } from '../core/json.ts';
-import type { Row } from '../core/metric.ts';
-import type { OptimizerContext } from '../core/optimizer.ts';
-import type { Rng } from '../core/rng.ts';
-import type { Signature } from '../core/signature.ts';
-import type { Call } from '../core/trace.ts';
-import { type Proposer, proposalStyle } from './proposals.ts';
-import { type Bucket, isWorthComparing, type Limits } from './simba-runs.ts';
+import { type Candidate, type PredictorState, predictorState, withPredictor } from '../../core/candidate.ts';
+import { promptFrame } from '../../core/chat-format.ts';
+import { canonicalJson, type Fields, type Json } from '../../core/json.ts';
+import type { Row } from '../../core/metric.ts';
+import type { OptimizerContext } from '../../core/optimizer.ts';
+import type { Rng } from '../../core/rng.ts';
+import type { Signature } from '../../core/signature.ts';
+import type { Call } from '../../core/trace.ts';
+import { type Proposer, proposalStyle } from '../proposals.ts';
+import { type Bucket, isWorthComparing, type Limits } from './runs.ts';
 
 /** Has the prompt model compare the best and the worst run of an example, and adds what it advises to the instructions. */
 export interface Adviser {
-  /** Null when the runs cannot be contrasted, or no predictor got advice. */
+  /** Null when the runs are not worth comparing, or no predictor got advice. */
   advised(candidate: Candidate, bucket: Bucket, rng: Rng): Promise<Candidate | null>;
   isUnable(): boolean;
 }
-
-/** Questions that the advice for one predictor takes at most. */
-export const questionsPerAdvice = 2;
 
 interface AdviserOptions {
   readonly proposer: Proposer;
@@ -35,8 +32,9 @@ export function createAdviser(context: OptimizerContext, { proposer, affords, li
       let child = candidate;
       const called = new Set([...best.trace, ...worst.trace].map(({ predictor }) => predictor));
       for (const [name, signature] of Object.entries(context.structure.predictors)) {
-        if (!called.has(name) || !affords(questionsPerAdvice)) continue;
+        if (!called.has(name) || !affords(styles.length)) continue;
         const state = predictorState(candidate, name);
+        if (!(await hasRoom(signature, state, context))) continue;
         const { instructions } = state;
         const advice = await proposer.propose({
           styles,
@@ -53,9 +51,7 @@ export function createAdviser(context: OptimizerContext, { proposer, affords, li
           temperature: 0,
           seed: rng.fork(name).int(seeds),
         });
-        if (advice === null) continue;
-        const longer = { ...state, instructions: `${instructions}\n\n${advice}` };
-        if (await hasRoom(signature, longer, context)) child = withPredictor(child, name, longer);
+        if (advice !== null) child = withPredictor(child, name, { instructions: `${instructions}\n\n${advice}` });
       }
       return child === candidate ? null : child;
     },
@@ -65,7 +61,7 @@ export function createAdviser(context: OptimizerContext, { proposer, affords, li
 // Times the proposer's own tries, a seed still fits into 32 bits.
 const seeds = 2 ** 24;
 
-/** Advice is added to advice, step after step: instructions may take a quarter of the context. */
+/** Advice is added to advice, step after step, until instructions take more than a quarter of the context. */
 async function hasRoom(signature: Signature, state: PredictorState, context: OptimizerContext): Promise<boolean> {
   const { base } = state.model;
   const frame = promptFrame(signature, { ...state, demos: [] });

@@ -1,12 +1,12 @@
-import type { Optimized, OptimizerContext, WorkSizes } from '../core/optimizer.ts';
-import { rulesToTry } from './calibrate.ts';
-import { createContest, judgedRows } from './contest.ts';
-import { defineOptimizer } from './define.ts';
-import { bestOf } from './keep-start.ts';
-import { createProposer } from './proposals.ts';
-import { createBudget } from './simba-budget.ts';
-import { type SimbaSettings, simbaParameters } from './simba-parameters.ts';
-import { searchFrom, type Winner } from './simba-search.ts';
+import type { Optimized, OptimizerContext, WorkSizes } from '../../core/optimizer.ts';
+import { rulesToTry } from '../calibrate.ts';
+import { createContest, judgedRows } from '../contest.ts';
+import { defineOptimizer } from '../define.ts';
+import { bestOf } from '../keep-start.ts';
+import { createProposer } from '../proposals.ts';
+import { createBudget } from './budget.ts';
+import { type SimbaSettings, simbaParameters } from './parameters.ts';
+import { searchFrom, type Winner } from './search.ts';
 
 /**
  * Learns from examples on which runs of the same programs differ (DSPy's SIMBA, stochastic introspective mini-batch ascent): a child is
@@ -33,9 +33,9 @@ export const simba = defineOptimizer({
     const proposer = createProposer(context, { leakGuard, ...ifUnable });
     const budget = createBudget({ settings, context, contest, rule });
     const { winners, steps } = await searchFrom(start, { settings, context, metric, proposer, budget, rule });
-    if (winners.length > 0) await contest.enter(start, null, 'start');
+    const judged = winners.length > 0 ? await contest.enter(start, null, 'start') : null;
     // Without a parent, as it is: on record since it was measured on its batch.
-    for (const { candidate, note } of finalists(winners, settings.numCandidates))
+    for (const { candidate, note } of judged ? finalists(winners, settings.numCandidates) : [])
       if (budget.affords({ winners: 0 })) await contest.enter(candidate, null, note);
     const judgedOn = context.val.length > 0 ? 'val' : 'train';
     const details = { judgedOn, bsize: settings.bsize, steps, proposals: proposer.counts() };

@@ -1,11 +1,11 @@
-import { type Candidate, candidateId, type Demo, mapPredictors } from '../core/candidate.ts';
-import { canonicalJson, type Fields, type Json } from '../core/json.ts';
-import type { Row } from '../core/metric.ts';
-import type { OptimizerContext } from '../core/optimizer.ts';
-import type { Rng } from '../core/rng.ts';
-import { withDemos } from './demos.ts';
-import type { Adviser } from './simba-advice.ts';
-import { type Bucket, drawMember, isWorthShowing, type Limits, type Member } from './simba-runs.ts';
+import { type Candidate, candidateId, type Demo, mapPredictors } from '../../core/candidate.ts';
+import { canonicalJson, type Fields, type Json } from '../../core/json.ts';
+import type { Row } from '../../core/metric.ts';
+import type { OptimizerContext } from '../../core/optimizer.ts';
+import type { Rng } from '../../core/rng.ts';
+import { withDemos } from '../demos.ts';
+import type { Adviser } from './advice.ts';
+import { type Bucket, drawMember, isWorthShowing, type Limits, type Member } from './runs.ts';
 
 /** A new program, not measured yet. */
 export interface Child {

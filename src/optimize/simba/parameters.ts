@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count } from './define.ts';
+import { count } from '../define.ts';
 
 export const simbaParameters = z.object({
   /** Train examples in the batch of a step; a smaller train set is one batch. */

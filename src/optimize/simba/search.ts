@@ -1,16 +1,16 @@
-import { type Candidate, candidateId } from '../core/candidate.ts';
-import type { Example } from '../core/example.ts';
-import type { Json } from '../core/json.ts';
-import type { Metric, Row } from '../core/metric.ts';
-import type { OptimizerContext } from '../core/optimizer.ts';
-import type { Rng } from '../core/rng.ts';
-import { type rulesToTry, withChoiceRule } from './calibrate.ts';
-import type { Proposer } from './proposals.ts';
-import { createAdviser } from './simba-advice.ts';
-import type { Budget } from './simba-budget.ts';
-import { type Child, childrenOf } from './simba-children.ts';
-import type { SimbaSettings } from './simba-parameters.ts';
-import { bucketsOf, leaders, limitsOf, type Member, meanOf, sampledRuns } from './simba-runs.ts';
+import { type Candidate, candidateId } from '../../core/candidate.ts';
+import type { Example } from '../../core/example.ts';
+import type { Json } from '../../core/json.ts';
+import type { Metric, Row } from '../../core/metric.ts';
+import type { OptimizerContext } from '../../core/optimizer.ts';
+import type { Rng } from '../../core/rng.ts';
+import { type rulesToTry, withChoiceRule } from '../calibrate.ts';
+import type { Proposer } from '../proposals.ts';
+import { createAdviser } from './advice.ts';
+import type { Budget } from './budget.ts';
+import { type Child, childrenOf } from './children.ts';
+import type { SimbaSettings } from './parameters.ts';
+import { bucketsOf, leaders, limitsOf, type Member, meanOf, sampledRuns } from './runs.ts';
 
 export interface Search {
   readonly settings: SimbaSettings;

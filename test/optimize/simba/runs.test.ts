@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { example } from '../../src/core/example.ts';
-import type { Row } from '../../src/core/metric.ts';
-import { seededRng } from '../../src/core/rng.ts';
+import { example } from '../../../src/core/example.ts';
+import type { Row } from '../../../src/core/metric.ts';
+import { seededRng } from '../../../src/core/rng.ts';
 import {
   bucketsOf,
   drawMember,
@@ -10,7 +10,7 @@ import {
   leaders,
   type Member,
   quantile,
-} from '../../src/optimize/simba-runs.ts';
+} from '../../../src/optimize/simba/runs.ts';
 
 const member = (...scores: number[]): Member => ({ candidate: { predictors: {} }, scores });
 const row = (value: number): Row => ({

@@ -1,8 +1,8 @@
-import type { Row } from '../core/metric.ts';
-import type { OptimizerContext } from '../core/optimizer.ts';
-import { calibrationRows, type rulesToTry } from './calibrate.ts';
-import type { Contest } from './contest.ts';
-import type { SimbaSettings } from './simba-parameters.ts';
+import type { Row } from '../../core/metric.ts';
+import type { OptimizerContext } from '../../core/optimizer.ts';
+import { calibrationRows, type rulesToTry } from '../calibrate.ts';
+import type { Contest } from '../contest.ts';
+import type { SimbaSettings } from './parameters.ts';
 
 /** What is still to be done when something is begun. */
 export interface Work {
