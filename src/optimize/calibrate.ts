@@ -40,7 +40,8 @@ export async function withChoiceRule(
     const changed = { ...state, choice: rule === 'greedy' ? rule : ('most-probable' as const) };
     return choiceMistakes(context.structure.predictors[name]!, changed).length === 0 ? changed : state;
   });
-  if (rule !== 'calibrated') return ruled;
+  if (rule !== 'calibrated' || Object.values(ruled.predictors).every(({ choice }) => choice !== 'most-probable'))
+    return ruled;
   const { rows } = await context.evaluate(ruled, sampleRows(candidate, context));
   const calls = rows.flatMap(({ trace }) => trace);
   return mapPredictors(ruled, (state, name) => {

@@ -24,8 +24,10 @@ const parameters = z.object({
   /** Whether labelled demos are drawn at random or taken from the top. */
   labeledSample: z.boolean().default(true),
   maxDemoTokens: z.int().positive().nullable().default(null),
-  /** How labels are taken: every candidate is tried in each of these ways (default: as the parent does). */
+  /** How labels are taken: candidates are tried in the first of these ways (default: as the parent does). */
   choiceRules,
+  /** Who is tried in the other ways: the best of the search, or every candidate. */
+  choiceRulesFor: z.enum(['best', 'all']).default('best'),
 });
 
 type Settings = z.output<typeof parameters>;
@@ -35,10 +37,13 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   name: 'bootstrapFewShotWithRandomSearch',
   kind: 'prompt',
   parameters,
-  expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules }, { train, val, predictors }) {
+  expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules, choiceRulesFor }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
-    const judged = (rules?.length ?? 1) * (searches + 2) * (val || train);
-    const calibrated = rules?.includes('calibrated') ? (searches + 2) * Math.min(calibrationRows, train) : 0;
+    const [first, ...others] = rules ?? [null];
+    const retried = choiceRulesFor === 'all' ? searches + 2 : 1;
+    const judged = (searches + 2 + others.length * retried) * (val || train);
+    const calibrations = (first === 'calibrated' ? searches + 2 : 0) + (others.includes('calibrated') ? retried : 0);
+    const calibrated = calibrations * Math.min(calibrationRows, train);
     return predictors * (judged + calibrated + searches * maxRounds * expectedAttempts(train));
   },
   async optimize(settings, parent, context, metric): Promise<Optimized> {
@@ -46,11 +51,12 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     const judged = leaveOneOut ? context.train : context.val;
     const predictors = Object.keys(context.structure.predictors).length;
     const trials: Trial[] = [];
-    let best: Trial | undefined;
+    let best: (Trial & { readonly demos: string }) | undefined;
     for (const { number, rule } of waysOf(settings, parent)) {
       const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
       const affords = () => context.callsLeft() >= callsEach;
-      const proposed = affords() ? await proposal(number, settings, parent, context, metric) : null;
+      const again = number === theBest && best ? { candidate: best.candidate, note: best.demos } : null;
+      const proposed = affords() ? (again ?? (await proposal(number, settings, parent, context, metric))) : null;
       // Finding demos may have spent what judging them needs.
       if (!proposed || !affords()) {
         context.notice({
@@ -69,7 +75,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
       const trial = { candidate, score, note };
       trials.push(trial);
       // Strictly better only: the earliest, simplest candidate wins ties.
-      if (!best || (score ?? 0) > (best.score ?? 0)) best = trial;
+      if (!best || (score ?? 0) > (best.score ?? 0)) best = { ...trial, demos: proposed.note };
       if (settings.stopAtScore !== null && (score ?? 0) >= settings.stopAtScore) break;
     }
     const isKept = !best || candidateId(best.candidate) === candidateId(parent);
@@ -86,10 +92,15 @@ interface Way {
   readonly rule: ReturnType<typeof rulesToTry>[number];
 }
 
-/** Every candidate in every choice rule, in order; the start itself first where no other would be it. */
+/** Who is tried in which choice rule, in order; the start itself first where no other would be it. */
 function waysOf(settings: Settings, parent: Candidate): Way[] {
   const rules = rulesToTry(settings.choiceRules, parent);
-  const ways = numbers(settings).flatMap((number) => rules.map((rule) => ({ number, rule })));
+  const isForAll = settings.choiceRulesFor === 'all';
+  const everywhere = isForAll ? rules : rules.slice(0, 1);
+  const ways = [
+    ...numbers(settings).flatMap((number) => everywhere.map((rule): Way => ({ number, rule }))),
+    ...rules.slice(everywhere.length).map((rule): Way => ({ number: theBest, rule })),
+  ];
   const isBare = candidateId(withoutDemos(parent)) === candidateId(parent);
   const keepsRule = rules.some(
     (rule) => rule === null || Object.values(parent.predictors).every(({ choice }) => choice === rule),
@@ -98,8 +109,9 @@ function waysOf(settings: Settings, parent: Candidate): Way[] {
   return isThere || settings.restrict ? ways : [{ number: start, rule: null }, ...ways];
 }
 
-/** The number of the start itself, which no seed and no name of DSPy's stands for. */
+/** The numbers of the start itself and of the best so far, which no seed and no name of DSPy's stands for. */
 const start = -4;
+const theBest = -5;
 
 function numbers({ restrict, numCandidatePrograms }: Settings): number[] {
   const all = Array.from({ length: numCandidatePrograms + 3 }, (_, index) => index - 3);

@@ -72,6 +72,22 @@ describe('a search over choice rules', () => {
     expect(priors.priors.team).toEqual([expect.closeTo(0.65, 1), expect.closeTo(0.35, 1)]);
   });
 
+  test('tries further rules on the best demos only, or on all', async () => {
+    const notesOf = async (choiceRulesFor: 'best' | 'all') => {
+      const { parent, context } = setting();
+      const search = { restrict: [-3, -2], choiceRules: ['greedy' as const, 'calibrated' as const], choiceRulesFor };
+      const { trials } = await bootstrapFewShotWithRandomSearch(search).optimize(parent, context);
+      return trials.map(({ note }) => note);
+    };
+    expect(await notesOf('best')).toEqual(['no demos, greedy', 'labelled demos, greedy', 'no demos, calibrated']);
+    expect(await notesOf('all')).toEqual([
+      'no demos, greedy',
+      'no demos, calibrated',
+      'labelled demos, greedy',
+      'labelled demos, calibrated',
+    ]);
+  });
+
   test('by default leaves the rule as the parent has it', async () => {
     const { parent, context } = setting('most-probable');
     const { trials } = await bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 2 }).optimize(parent, context);
