@@ -26,7 +26,7 @@ const parameters = z.object({
   maxDemoTokens: z.int().positive().nullable().default(null),
   /** How labels are taken: candidates are tried in the first of these ways (default: as the parent does). */
   choiceRules,
-  /** Who is tried in the other ways: the best of the search, or every candidate. */
+  /** Who is tried in the other ways: the best of the search and the one without demos, or every candidate. */
   choiceRulesFor: z.enum(['best', 'all']).default('best'),
 });
 
@@ -40,7 +40,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules, choiceRulesFor }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
     const [first, ...others] = rules ?? [null];
-    const retried = choiceRulesFor === 'all' ? searches + 2 : 1;
+    const retried = choiceRulesFor === 'all' ? searches + 2 : 2;
     const judged = (searches + 2 + others.length * retried) * (val || train);
     const calibrations = (first === 'calibrated' ? searches + 2 : 0) + (others.includes('calibrated') ? retried : 0);
     const calibrated = calibrations * Math.min(calibrationRows, train);
@@ -97,9 +97,12 @@ function waysOf(settings: Settings, parent: Candidate): Way[] {
   const rules = rulesToTry(settings.choiceRules, parent);
   const isForAll = settings.choiceRulesFor === 'all';
   const everywhere = isForAll ? rules : rules.slice(0, 1);
+  const wanted = numbers(settings);
+  const few = [theBest, ...wanted.filter((number) => number === -3)];
   const ways = [
-    ...numbers(settings).flatMap((number) => everywhere.map((rule): Way => ({ number, rule }))),
-    ...rules.slice(everywhere.length).map((rule): Way => ({ number: theBest, rule })),
+    ...wanted.flatMap((number) => everywhere.map((rule): Way => ({ number, rule }))),
+    // Without demos too: what demos do to a lean is another thing than what they do to a score.
+    ...rules.slice(everywhere.length).flatMap((rule): Way[] => few.map((number) => ({ number, rule }))),
   ];
   const isBare = candidateId(withoutDemos(parent)) === candidateId(parent);
   const keepsRule = rules.some(
