@@ -7,7 +7,6 @@ const teams = ['billing', 'delivery', 'returns', 'account', 'technical', 'repair
 const demoSettings = [
   'p.numCandidatePrograms=1',
   'p.maxLabeledDemos=4',
-  'p.choiceRules=["greedy","calibrated"]',
   'w.rows=labelled',
   'w.steps=80',
   'w.schedule=linear',

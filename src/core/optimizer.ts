@@ -32,6 +32,8 @@ export interface FitOrder {
 export interface BaseFacts {
   readonly parameters: number;
   readonly layers: number;
+  /** Whether it can say how probable each label is: a local model can, an endpoint cannot. */
+  readonly givesProbabilities: boolean;
 }
 
 export interface EvaluateOptions {

@@ -23,6 +23,14 @@ export function rulesToTry(wanted: readonly RuleName[] | null, parent: Candidate
   return [isCalibrated ? 'calibrated' : null];
 }
 
+/** Whether there is a closed set of labels, on a model that says how probable each of them is. */
+export const canBeCalibrated = (candidate: Candidate, { structure, base }: OptimizerContext): boolean =>
+  Object.entries(candidate.predictors).some(
+    ([name, state]) =>
+      base(state.model.base).givesProbabilities &&
+      choiceMistakes(structure.predictors[name]!, { ...state, choice: 'most-probable' }).length === 0,
+  );
+
 /** Train rows whose labels' probabilities are averaged. Their own labels are not looked at. */
 export const calibrationRows = 32;
 
@@ -46,7 +54,9 @@ export async function withChoiceRule(
   const calls = rows.flatMap(({ trace }) => trace);
   return mapPredictors(ruled, (state, name) => {
     if (state.choice !== 'most-probable') return state;
-    return { ...state, choice: { priors: priorsOf(calls.filter(({ predictor }) => predictor === name)) } };
+    const priors = priorsOf(calls.filter(({ predictor }) => predictor === name));
+    // A model that gave no probabilities cannot be calibrated: the predictor stays as it was.
+    return Object.keys(priors).length === 0 ? candidate.predictors[name]! : { ...state, choice: { priors } };
   });
 }
 

@@ -3,7 +3,7 @@ import { type Candidate, candidateId } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
 import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
 import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
-import { calibrationRows, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
+import { calibrationRows, canBeCalibrated, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
 import { count, defineOptimizer } from './define.ts';
 import { judge } from './judge.ts';
 import { labelled } from './labeled-few-shot.ts';
@@ -24,7 +24,7 @@ const parameters = z.object({
   /** Whether labelled demos are drawn at random or taken from the top. */
   labeledSample: z.boolean().default(true),
   maxDemoTokens: z.int().positive().nullable().default(null),
-  /** How labels are taken: candidates are tried in the first of these ways (default: as the parent does). */
+  /** How labels are taken: candidates are tried in the first of these ways; default: as the parent does it, then calibrated. */
   choiceRules,
   /** Who is tried in the other ways: the best of the search and the one without demos, or every candidate. */
   choiceRulesFor: z.enum(['best', 'all']).default('best'),
@@ -39,7 +39,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   parameters,
   expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules, choiceRulesFor }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
-    const [first, ...others] = rules ?? [null];
+    const [first, ...others] = rules ?? [null, 'calibrated' as const];
     const retried = choiceRulesFor === 'all' ? searches + 2 : 2;
     const judged = (searches + 2 + others.length * retried) * (val || train);
     const calibrations = (first === 'calibrated' ? searches + 2 : 0) + (others.includes('calibrated') ? retried : 0);
@@ -52,7 +52,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     const predictors = Object.keys(context.structure.predictors).length;
     const trials: Trial[] = [];
     let best: (Trial & { readonly demos: string }) | undefined;
-    for (const { number, rule } of waysOf(settings, parent)) {
+    for (const { number, rule, isNamed } of waysOf(settings, parent, context)) {
       const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
       const affords = () => context.callsLeft() >= callsEach;
       const again = number === theBest && best ? { candidate: best.candidate, note: best.demos } : null;
@@ -66,7 +66,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
         break;
       }
       const candidate = await withChoiceRule(proposed.candidate, rule, context);
-      const note = settings.choiceRules && rule !== null ? `${proposed.note}, ${rule}` : proposed.note;
+      const note = isNamed ? `${proposed.note}, ${rule}` : proposed.note;
       if (trials.some((trial) => candidateId(trial.candidate) === candidateId(candidate))) continue;
       context.propose(candidate, [parent], note);
       // Demos come from the train set: where that is what is judged, no example may find itself in the prompt.
@@ -90,26 +90,35 @@ const startKept = (tried: number): string =>
 interface Way {
   readonly number: number;
   readonly rule: ReturnType<typeof rulesToTry>[number];
+  /** Whether the rule is worth a word in the note. */
+  readonly isNamed: boolean;
 }
 
 /** Who is tried in which choice rule, in order; the start itself first where no other would be it. */
-function waysOf(settings: Settings, parent: Candidate): Way[] {
-  const rules = rulesToTry(settings.choiceRules, parent);
+function waysOf(settings: Settings, parent: Candidate, context: OptimizerContext): Way[] {
+  const own = rulesToTry(settings.choiceRules, parent);
+  const isOpen = settings.choiceRules === null && own[0] === null && canBeCalibrated(parent, context);
+  const rules = isOpen ? [null, 'calibrated' as const] : own;
+  const way = (number: number, rule: Way['rule']): Way => ({
+    number,
+    rule,
+    isNamed: rule !== null && (settings.choiceRules !== null || isOpen),
+  });
   const isForAll = settings.choiceRulesFor === 'all';
   const everywhere = isForAll ? rules : rules.slice(0, 1);
   const wanted = numbers(settings);
   const few = [theBest, ...wanted.filter((number) => number === -3)];
   const ways = [
-    ...wanted.flatMap((number) => everywhere.map((rule): Way => ({ number, rule }))),
+    ...wanted.flatMap((number) => everywhere.map((rule) => way(number, rule))),
     // Without demos too: what demos do to a lean is another thing than what they do to a score.
-    ...rules.slice(everywhere.length).flatMap((rule): Way[] => few.map((number) => ({ number, rule }))),
+    ...rules.slice(everywhere.length).flatMap((rule) => few.map((number) => way(number, rule))),
   ];
   const isBare = candidateId(withoutDemos(parent)) === candidateId(parent);
   const keepsRule = rules.some(
     (rule) => rule === null || Object.values(parent.predictors).every(({ choice }) => choice === rule),
   );
   const isThere = isBare && keepsRule && ways.some(({ number }) => number === -3);
-  return isThere || settings.restrict ? ways : [{ number: start, rule: null }, ...ways];
+  return isThere || settings.restrict ? ways : [way(start, null), ...ways];
 }
 
 /** The numbers of the start itself and of the best so far, which no seed and no name of DSPy's stands for. */

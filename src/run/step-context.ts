@@ -68,7 +68,10 @@ export function contextFor(
       const encoded = await weights.encode(rows);
       return encoded.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length);
     },
-    base: (sha256) => model(sha256).base,
+    base(sha256) {
+      const { base, weights } = model(sha256);
+      return { parameters: base.parameters, layers: base.layers, givesProbabilities: weights !== null };
+    },
     contextTokens: async (base) => (await world.engineOf(base)).contextTokens,
     async fit(order) {
       if (!ports.trainer)

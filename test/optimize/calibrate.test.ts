@@ -43,12 +43,13 @@ const tickets = (first: number, end: number): Example[] =>
     );
   });
 
-function setting(rule: ChoiceRule = 'greedy') {
+function setting(rule: ChoiceRule = 'greedy', givesProbabilities = false) {
   const model = leaning();
   const program = predict(routing, { choice: rule }).withLm(model);
   const { context, evaluated } = optimizerContext(model, program.structure, {
     train: tickets(0, 40),
     val: tickets(40, 60),
+    givesProbabilities,
   });
   return { parent: candidateOf(program), context, asked: evaluated };
 }
@@ -88,7 +89,17 @@ describe('a search over choice rules', () => {
     ]);
   });
 
-  test('by default leaves the rule as the parent has it', async () => {
+  test('by default tries calibration last, where the model says how probable labels are', async () => {
+    const { parent, context } = setting('greedy', true);
+    const { trials, candidate } = await bootstrapFewShotWithRandomSearch(onlyZeroShot).optimize(parent, context);
+    expect(trials.map(({ note, score }) => [note, score])).toEqual([
+      ['no demos', 0.5],
+      ['no demos, calibrated', 1],
+    ]);
+    expect(choiceOf(candidate)).toHaveProperty('priors');
+  });
+
+  test('by default leaves the rule as the parent has it where the model does not', async () => {
     const { parent, context } = setting('most-probable');
     const { trials } = await bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 2 }).optimize(parent, context);
     expect(new Set(trials.map(({ candidate }) => choiceOf(candidate)))).toEqual(new Set(['most-probable']));

@@ -16,6 +16,8 @@ export interface ContextOptions {
   readonly metric?: Metric;
   /** Default: the student's own model. */
   readonly promptModel?: ScriptedModel;
+  /** Default: false, as what most scripted models answer has none. */
+  readonly givesProbabilities?: boolean;
   /** Requests that may be made, to the student and to the prompt model. */
   readonly maxCalls?: number;
 }
@@ -71,7 +73,7 @@ export function optimizerContext(model: ScriptedModel, structure: Structure, opt
     propose: (candidate, _, note) => proposed.push({ candidate, note }),
     countTokens: async (_, rows) =>
       (await model.encode(rows)).map(({ promptIds, completionIds }) => promptIds.length + completionIds.length),
-    base: () => model.base,
+    base: () => ({ ...model.base, givesProbabilities: options.givesProbabilities ?? false }),
     contextTokens: async () => 4096,
     fit: async (order) => {
       orders.push(order);
