@@ -5,7 +5,8 @@ const teams = ['billing', 'delivery', 'returns', 'account', 'technical', 'repair
 
 /** Sized for minutes on two cores: fewer candidates and training steps than the defaults, and rows from the labels alone. */
 const demoSettings = [
-  'p.numCandidatePrograms=1',
+  'p.numCandidatePrograms=0',
+  'p.restrict=[-3,-2]',
   'p.maxLabeledDemos=4',
   'w.rows=labelled',
   'w.steps=80',

@@ -30,7 +30,7 @@ test('ends with the same digest after ten kills, and repeats no remembered call'
     'baseline: ',
     'step 1',
     'labelled demos:',
-    'random demos 1:',
+    'no demos, calibrated:',
     'step 2',
     'preparing the base',
     'training: step 1',
