@@ -336,8 +336,8 @@ describe('a whole label', () => {
     });
   });
 
-  test('is weighed with one pass for each beginning that leaves a choice or more of a label, each behind what it shares with the one before', () => {
-    expect(choosing(options, 'most-probable', chances).passes).toEqual(['Q"', 'Q"a', 'Q"c']);
+  test('is weighed with one pass for each beginning, each behind what it shares with the one before', () => {
+    expect(choosing(options, 'most-probable', chances).passes).toEqual(['Q"', 'Q"a', 'Q"ab', 'Q"c', 'Q"cd', 'Q"ce']);
   });
 
   test('loses what its prior says of it when calibrated', () => {

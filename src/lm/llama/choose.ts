@@ -67,7 +67,7 @@ const distinct = (options: readonly string[]): number[] =>
 function* byWholeLabels(part: CompiledChoice, draft: Draft, draw: () => number): Steps<Chosen> {
   // Of two options with the same tokens the second cannot be told from the first, and is never taken.
   const logits = part.options.map(() => Number.NEGATIVE_INFINITY);
-  yield* weighBelow(part, part.trie, 0, draft, logits);
+  yield* weighBelow(part.trie, 0, draft, logits);
   const { rule } = part;
   const scores = typeof rule === 'object' ? logits.map((logit, index) => logit - rule.logPriors[index]!) : logits;
   const option = pick(scores, draft.task.sampling, draw);
@@ -75,16 +75,9 @@ function* byWholeLabels(part: CompiledChoice, draft: Draft, draw: () => number):
   return { option, outcome: { confidence: probabilities[option]!, probabilities } };
 }
 
-function* weighBelow(
-  part: CompiledChoice,
-  node: TrieNode,
-  logProbability: number,
-  draft: Draft,
-  found: number[],
-): Steps<void> {
-  const option = node.option ?? writtenAt(part, node);
-  if (option !== null) {
-    found[option] = logProbability;
+function* weighBelow(node: TrieNode, logProbability: number, draft: Draft, found: number[]): Steps<void> {
+  if (node.option !== null) {
+    found[node.option] = logProbability;
     return;
   }
   const start = draft.completed();
@@ -94,15 +87,9 @@ function* weighBelow(
   if (children.length > 1) draft.countFork(tokens, top);
   for (const [index, [token, child]] of children.entries()) {
     if (child.option === null) draft.append([token]);
-    yield* weighBelow(part, child, logProbability + logits[index]! - logWeight, draft, found);
+    yield* weighBelow(child, logProbability + logits[index]! - logWeight, draft, found);
     draft.rewind(start);
   }
-}
-
-/** The option that is complete here and can only be followed by forced text, which needs no pass; else null. */
-function writtenAt({ follower }: CompiledChoice, { children }: TrieNode): number | null {
-  const [only] = children.values();
-  return follower.length > 0 && children.size === 1 ? only!.option : null;
 }
 
 /** What each option has of all, by the softmax. */

@@ -40,8 +40,7 @@ export async function openModel(order: OpenOrder, log: LogLines, onProgress: () 
 }
 
 // 2: a greedy choice may go by any token that begins a label, not only by the label's own.
-// 3: what is forced behind a whole label is no part of its probability.
-const method = 3;
+const method = 2;
 
 /** At a resume what was settled at the first start, never what the machine offers now. */
 function deviceOf({ device, earlier }: OpenOrder): OpenOrder['device'] {
