@@ -9,7 +9,7 @@ const demoSettings = [
   'p.restrict=[-3,-2]',
   'p.maxLabeledDemos=4',
   'w.rows=labelled',
-  'w.steps=80',
+  'w.steps=64',
   'w.schedule=linear',
 ];
 
