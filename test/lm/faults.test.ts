@@ -247,7 +247,7 @@ describe.runIf(onLinux && canLimit)('memory that runs out', () => {
   test(
     'in flight is one error, and the next call is answered',
     async () => {
-      await using wide = await open({ sequences: 128 });
+      await using wide = await open({ sequences: 256 });
       await wide.engine();
       const adapter = writeTinyAdapter(inFolder('hungry.gguf'), 'hungry');
       const [host] = await hostsOf(wide);
