@@ -88,6 +88,6 @@ function say(text) {
 /** The lines that name a failure; where none does, the last ones. */
 function whatFailed(output) {
   const lines = stripVTControlCharacters(output).trimEnd().split('\n');
-  const telling = lines.filter((line) => /^\s*(FAIL|FAILED|ERROR)\b|Error: |\berror\b|^ ❯ .*:\d+:\d+$/.test(line));
+  const telling = lines.filter((line) => /^\s*(FAIL|FAILED|ERROR)\b|Error: |\berror TS\d|^ ❯ .*:\d+:\d+$/.test(line));
   return (telling.length > 0 ? telling.slice(0, 40) : lines.slice(-20)).join('\n');
 }
