@@ -8,6 +8,7 @@ import { bootstrapParameters, bootstrapped, expectedAttempts } from './bootstrap
 import { type Contest, createContest, type Entry, judgedRows } from './contest.ts';
 import { defineOptimizer } from './define.ts';
 import { bestOf } from './keep-start.ts';
+import { leakGuardMode } from './leak-guard.ts';
 import { createRuleInduction, type RuleInduction, type RuleSource } from './rules.ts';
 import { fieldLines } from './task-text.ts';
 
@@ -16,8 +17,7 @@ const parameters = bootstrapParameters.extend({
   numCandidates: z.int().positive().default(10),
   /** Rules for each predictor at most. */
   numRules: z.int().positive().default(10),
-  /** What happens to a rule that quotes a train or val row: it is left out, used with a notice, or used. */
-  leakGuard: z.enum(['reject', 'flag', 'off']).default('reject'),
+  leakGuard: leakGuardMode,
 });
 
 type Settings = z.output<typeof parameters>;

@@ -1,11 +1,28 @@
+import { z } from 'zod';
 import type { Example } from '../core/example.ts';
 import type { Json } from '../core/json.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
+
+/** What happens to words for a prompt that quote a train or val row: they are not used, used with a notice, or used. */
+export const leakGuardMode = z.enum(['reject', 'flag', 'off']).default('reject');
+
+export type LeakGuardMode = z.output<typeof leakGuardMode>;
 
 /** So many words in a row are a quotation: shorter runs are the language, longer ones would miss one that was cut. */
 const quotedWords = 6;
 
 /** What an instruction has word for word from the rows it will be judged on, or null. */
 export type LeakGuard = (instructions: string) => string | null;
+
+/** Guards the rows of a run: what its program says itself may be said. */
+export function leakGuardOf({ structure, train, val }: OptimizerContext, mode: LeakGuardMode): LeakGuard {
+  if (mode === 'off') return () => null;
+  const known = Object.values(structure.predictors).flatMap(({ instructions, inputFields, outputFields }) => [
+    instructions,
+    ...[...inputFields, ...outputFields].map((field) => JSON.stringify(field)),
+  ]);
+  return leakGuard([...train, ...val], known);
+}
 
 /**
  * Compares words, without case and punctuation. A value of three to five words counts when it is there as a whole; what the program's own

@@ -1,11 +1,8 @@
 import { z } from 'zod';
-import { initialCandidate } from '../core/candidate.ts';
-import { renderPrompt } from '../core/chat-format.ts';
-import type { Fields } from '../core/json.ts';
-import type { TextRow } from '../core/lm.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import { type Signature, signature } from '../core/signature.ts';
-import { type LeakGuard, leakGuard } from './leak-guard.ts';
+import { fitQuestion } from './fit-question.ts';
+import { type LeakGuard, type LeakGuardMode, leakGuardOf } from './leak-guard.ts';
 
 /** Characters of a new instruction at most: about 250 tokens, an eighth of the usual context. */
 const longestProposal = 1000;
@@ -57,7 +54,7 @@ export interface Proposer {
 
 export interface ProposerOptions {
   /** What happens to an instruction that quotes a train or val row: it is not used, used with a notice, or used. */
-  readonly leakGuard: 'reject' | 'flag' | 'off';
+  readonly leakGuard: LeakGuardMode;
   /** Requests without any usable proposal after which the prompt model is taken to be unable. */
   readonly patience?: number;
   /** What the search does when the prompt model is unable, for the notice. Default: it goes on with demos only. */
@@ -76,12 +73,13 @@ export function createProposer(context: OptimizerContext, options: ProposerOptio
     'too-long': 0,
     'quotes-a-row': 0,
   };
-  const guard = options.leakGuard === 'off' ? () => null : guardOf(context);
+  const guard = leakGuardOf(context, options.leakGuard);
   let requests = 0;
   const isUnable = () => requests >= patience && counts.usable === 0;
 
   async function ask(style: ProposalStyle, request: ProposalRequest, retry: number): Promise<string | null> {
-    const inputs = await fitted(style, request, context);
+    const { inputs: given, shortenable = [] } = request;
+    const inputs = await fitQuestion(context, style.question, { inputs: given, shortenable, answerTokens });
     if (inputs === null) {
       counts['too-long']++;
       return null;
@@ -149,42 +147,6 @@ function tidied(text: string): string {
   const bare = text.trim().replace(/^(?:[\p{L}]+ ){0,3}instructions?:\s*/iu, '');
   const quoted = /^(["'`]{1,3})([\s\S]*)\1$/.exec(bare);
   return (quoted?.[2] ?? bare).trim();
-}
-
-function guardOf({ structure, train, val }: OptimizerContext): LeakGuard {
-  const known = Object.values(structure.predictors).flatMap(({ instructions, inputFields, outputFields }) => [
-    instructions,
-    ...[...inputFields, ...outputFields].map((field) => JSON.stringify(field)),
-  ]);
-  return leakGuard([...train, ...val], known);
-}
-
-/** The inputs that the style shows, shortened until prompt and answer fit the prompt model's context; null where they cannot. */
-async function fitted(
-  { question }: ProposalStyle,
-  { inputs, shortenable = [] }: ProposalRequest,
-  context: OptimizerContext,
-): Promise<Fields | null> {
-  const { promptModel } = context;
-  const room = (await context.contextTokens(promptModel.base)) - answerTokens;
-  let shown: { [name: string]: string } = Object.fromEntries(
-    question.inputFields.map(({ name }) => [name, inputs[name] ?? '']),
-  );
-  const state = initialCandidate(
-    { ask: question },
-    { chatFormat: 'json', decoding: 'constrained', model: promptModel },
-  );
-  for (;;) {
-    const row: TextRow = { prompt: renderPrompt(question, state.predictors.ask!, shown), pieces: null };
-    const [tokens] = await context.countTokens(promptModel.base, [row]);
-    if (tokens! <= room) return shown;
-    const longest = shortenable
-      .filter((name) => (shown[name] ?? '') !== '')
-      .toSorted((a, b) => shown[b]!.length - shown[a]!.length)[0];
-    if (longest === undefined) return null;
-    const lines = shown[longest]!.split('\n');
-    shown = { ...shown, [longest]: lines.slice(0, Math.floor(lines.length * 0.75)).join('\n') };
-  }
 }
 
 const inWords = (counts: ProposalCounts): string =>

@@ -4,7 +4,7 @@ import { renderPrompt } from '../core/chat-format.ts';
 import type { Fields } from '../core/json.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import { type Signature, signature } from '../core/signature.ts';
-import { leakGuard } from './leak-guard.ts';
+import { type LeakGuardMode, leakGuardOf } from './leak-guard.ts';
 import { taskText } from './task-text.ts';
 
 /** Characters of a rule at most: ten of them are about 400 tokens. */
@@ -37,7 +37,7 @@ interface RuleOptions {
   /** Rules of one answer at most. */
   readonly numRules: number;
   /** What happens to a rule that quotes a train or val row: it is left out, used with a notice, or used. */
-  readonly leakGuard: 'reject' | 'flag' | 'off';
+  readonly leakGuard: LeakGuardMode;
 }
 
 /** Questions without any usable rule after which the prompt model is taken to be unable. */
@@ -48,7 +48,7 @@ export function createRuleInduction(context: OptimizerContext, options: RuleOpti
   const question = questionFor(options.numRules);
   const answerTokens = options.numRules * tokensOfRule;
   const sizes = exampleSizes(context, question);
-  const quotation = options.leakGuard === 'off' ? () => null : guardOf(context);
+  const quotation = leakGuardOf(context, options.leakGuard);
   const counts = { asked: 0, noRoom: 0, unreadable: 0, usable: 0, empty: 0, cut: 0, repeated: 0, quoting: 0 };
   let questions = 0;
   const isUnable = () => questions >= patience && counts.usable === 0;
@@ -119,14 +119,6 @@ const tidied = (rule: string): string =>
     .replaceAll(/\s+/g, ' ')
     .trim()
     .replace(/^(?:[-*•]|(?:rule )?\d{1,2}[.:)])\s*/i, '');
-
-function guardOf({ structure, train, val }: OptimizerContext) {
-  const known = Object.values(structure.predictors).flatMap(({ instructions, inputFields, outputFields }) => [
-    instructions,
-    ...[...inputFields, ...outputFields].map((field) => JSON.stringify(field)),
-  ]);
-  return leakGuard([...train, ...val], known);
-}
 
 /** Counts the tokens of each example once, so that what fits is known before anything is asked. */
 function exampleSizes(context: OptimizerContext, question: Signature) {

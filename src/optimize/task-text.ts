@@ -1,5 +1,5 @@
 import type { Field } from '../core/field.ts';
-import type { Fields } from '../core/json.ts';
+import { canonicalJson, type Fields, type Json } from '../core/json.ts';
 import type { Signature } from '../core/signature.ts';
 
 /** What a predictor is given and what it has to answer, in words for a prompt model. */
@@ -18,3 +18,19 @@ export const fieldLines = (fields: readonly Field[], values: Fields): string =>
     .filter(({ name }) => values[name] !== undefined)
     .map(({ name }) => `${name}: ${typeof values[name] === 'string' ? values[name] : JSON.stringify(values[name])}`)
     .join('\n');
+
+/** Values with their names, on one line: as a prompt model is shown what went into a call and came out of it. */
+export const fieldsText = (fields: Fields): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}: ${valueText(value)}`)
+    .join(', ');
+
+// Six long values, as three examples or three calls have them, then take about 800 tokens.
+const longestValue = 400;
+
+/** A value on one line, cut off where it is long. */
+export function valueText(value: Json): string {
+  const text = typeof value === 'string' ? value : canonicalJson(value);
+  const characters = [...text.trim().replaceAll(/\r?\n/g, '\\n')];
+  return characters.slice(0, longestValue).join('') + (characters.length > longestValue ? '…' : '');
+}

@@ -9,16 +9,8 @@ import { measuredOnTest, type Observed, observe } from '../support/laboratory-ru
 import { markerOf } from '../support/laboratory-task.ts';
 import { writer } from '../support/laboratory-writer.ts';
 
-export interface ContractOptions {
-  /** Promises that this optimizer is known to break, with the reason. The suite fails when one of them is kept after all. */
-  readonly broken?: { readonly [promise: string]: string };
-}
-
 /** What every prompt optimizer promises, whatever its algorithm. `make` makes one with settings small enough for a test. */
-export function optimizerContract(name: string, make: () => Optimizer, { broken = {} }: ContractOptions = {}): void {
-  const promise = (title: string, check: () => Promise<void>) =>
-    (Object.hasOwn(broken, title) ? test.fails : test)(title, check);
-
+export function optimizerContract(name: string, make: () => Optimizer): void {
   describe(`${name} keeps the promises of an optimizer:`, () => {
     // Instructions and demos both help here, so that whatever an optimizer changes can be seen.
     const task = problem({ helps: 'both' });
@@ -32,32 +24,32 @@ export function optimizerContract(name: string, make: () => Optimizer, { broken 
     const onPair = once(() => observe(make(), pair));
     const withoutVal = once(() => observe(make(), { ...task, val: [] }));
 
-    promise('what it finds reaches the model as another prompt', async () => {
+    test('what it finds reaches the model as another prompt', async () => {
       const { before, after } = await compared();
       expect(framesOf(after.requests)).not.toEqual(framesOf(before.requests));
     });
 
-    promise('what it finds scores higher than the start on rows that it never saw', async () => {
+    test('what it finds scores higher than the start on rows that it never saw', async () => {
       const { before, after } = await compared();
       expect(after.mean).toBeGreaterThan(before.mean);
     });
 
-    promise('what it finds was tried, or is the start', async () => {
+    test('what it finds was tried, or is the start', async () => {
       expectResult(await usual());
     });
 
-    promise('scores are from 0 to 1', async () => {
+    test('scores are from 0 to 1', async () => {
       const scores = (await usual()).optimized.trials.map(({ score }) => score ?? 0);
       expect(scores.filter((score) => !(score >= 0 && score <= 1))).toEqual([]);
     });
 
-    promise('a candidate with a score was asked with its own prompt', async () => {
+    test('a candidate with a score was asked with its own prompt', async () => {
       const sent = framesOf((await usual()).requests.student);
       const scored = (await usual()).optimized.trials.filter(({ score }) => score !== null);
       expect(scored.filter(({ candidate }) => !sent.has(frameOf(task, candidate)))).toEqual([]);
     });
 
-    promise('details are plain JSON', async () => {
+    test('details are plain JSON', async () => {
       const { details = {} } = (await usual()).optimized;
       expect(JSON.parse(canonicalJson(details))).toEqual(details);
     });
@@ -68,31 +60,31 @@ export function optimizerContract(name: string, make: () => Optimizer, { broken 
     ] as const) {
       const observed = once(() => observe(make(), given, { start: given[from] }));
 
-      promise(`${place}, the start itself comes back`, async () => {
+      test(`${place}, the start itself comes back`, async () => {
         const { start, optimized } = await observed();
         expect(candidateId(optimized.candidate)).toBe(candidateId(start));
       });
 
-      promise(`${place}, a notice says that the start is kept`, async () => {
+      test(`${place}, a notice says that the start is kept`, async () => {
         const { notices } = await observed();
         expect(notices.map(({ code }) => code)).toContain('start-kept');
       });
     }
 
-    promise('equal seeds make equal requests and trials', async () => {
+    test('equal seeds make equal requests and trials', async () => {
       expect(doneBy(await observe(make(), task))).toEqual(doneBy(await usual()));
     });
 
-    promise('another seed makes other requests or trials', async () => {
+    test('another seed makes other requests or trials', async () => {
       expect(doneBy(await observe(make(), task, { seed: 1 }))).not.toEqual(doneBy(await usual()));
     });
 
     for (const maxCalls of [0, 1, 9, 33, 40, 100])
-      promise(`a budget of ${maxCalls} calls is kept, and there is a result`, async () => {
+      test(`a budget of ${maxCalls} calls is kept, and there is a result`, async () => {
         expectResult(await observe(make(), pair, { maxCalls }));
       });
 
-    promise('a notice says that the budget ends the search, and only then', async () => {
+    test('a notice says that the budget ends the search, and only then', async () => {
       const says = ({ notices }: Observed) => notices.some(({ code }) => code === 'budget-ends-search');
       const { requests } = await onPair();
       const needed = requests.student.length + requests.promptModel.length;
@@ -101,7 +93,7 @@ export function optimizerContract(name: string, make: () => Optimizer, { broken 
       expect([says(ample), says(half)]).toEqual([false, needed > 0]);
     });
 
-    promise('a second run with the answers of the first makes no call, and ends the same', async () => {
+    test('a second run with the answers of the first makes no call, and ends the same', async () => {
       const memory = new Map<string, LmResponse>();
       const first = await observe(make(), task, { memory });
       const second = await observe(make(), task, { memory });
@@ -109,12 +101,12 @@ export function optimizerContract(name: string, make: () => Optimizer, { broken 
       expect(second.optimized).toEqual(first.optimized);
     });
 
-    promise('a start and examples that nobody can change are no hindrance', async () => {
+    test('a start and examples that nobody can change are no hindrance', async () => {
       const frozen = deepFreeze(problem({ helps: 'both' }));
       expect(doneBy(await observe(make(), frozen))).toEqual(doneBy(await usual()));
     });
 
-    promise('no model is shown a val row but as the question, nor a test row at all', async () => {
+    test('no model is shown a val row but as the question, nor a test row at all', async () => {
       const { student, promptModel } = (await usual()).requests;
       const [val, sealed] = [task.val, task.test].map((examples) => examples.map(markerOf));
       const frames = student.map(({ prompt: { system, turns } }) => ({ system, turns }));
@@ -122,21 +114,21 @@ export function optimizerContract(name: string, make: () => Optimizer, { broken 
       expect(shown(sealed!, [...student, ...promptModel])).toEqual([]);
     });
 
-    promise('without train rows there is a result', async () => {
+    test('without train rows there is a result', async () => {
       expectResult(await observe(make(), { ...task, train: [] }));
     });
 
-    promise('without val rows there is a result', async () => {
+    test('without val rows there is a result', async () => {
       expectResult(await withoutVal());
     });
 
-    promise('no row is asked with itself among the demos, not even where train serves as val', async () => {
+    test('no row is asked with itself among the demos, not even where train serves as val', async () => {
       const asked = [await usual(), await withoutVal()].flatMap(({ requests }) => requests.student);
       const own = asked.filter(({ prompt: { turns, user } }) => turns.some((turn) => turn.user === user));
       expect(own).toEqual([]);
     });
 
-    promise('every candidate is on record before it is measured', async () => {
+    test('every candidate is on record before it is measured', async () => {
       const known = new Set([candidateId(task.start)]);
       const unknown = (await usual()).history.filter(({ did, candidate }) => {
         if (did === 'propose') known.add(candidate);
@@ -145,7 +137,7 @@ export function optimizerContract(name: string, make: () => Optimizer, { broken 
       expect(unknown).toEqual([]);
     });
 
-    promise('a prompt model whose answers cannot be read is no reason to fail', async () => {
+    test('a prompt model whose answers cannot be read is no reason to fail', async () => {
       expectResult(await observe(make(), task, { promptModel: writer({ finds: 0, unreadable: 1 }) }));
     });
   });

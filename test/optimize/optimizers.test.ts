@@ -11,7 +11,7 @@ import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
 import { type ContextOptions, optimizerContext } from '../support/optimizer-context.ts';
-import { numbers, parity, program, student } from '../support/parity-task.ts';
+import { numbers, pairProgram, parity, program, student } from '../support/parity-task.ts';
 import { type ScriptedModel, scriptedModel } from '../support/scripted-model.ts';
 
 const examples = (first: number, end: number): Example[] =>
@@ -31,13 +31,7 @@ const one = (model: ScriptedModel) => ({ parent: candidateOf(program(model)), st
 
 /** Two predictors of one kind, with code between them. */
 function pair(model: ScriptedModel) {
-  const both = programOf({
-    predictors: { first: parity, second: parity },
-    run: async ({ number }: { number: string }, call) => {
-      await call('first', { number });
-      return call('second', { number });
-    },
-  }).withLm(model);
+  const both = pairProgram(model);
   return { parent: candidateOf(both), structure: both.structure };
 }
 

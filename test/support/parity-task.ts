@@ -1,4 +1,4 @@
-import { predict } from '../../src/core/callable.ts';
+import { predict, program as programOf } from '../../src/core/callable.ts';
 import type { LmRequest } from '../../src/core/lm.ts';
 import { signature } from '../../src/core/signature.ts';
 import { type ScriptedModel, scriptedModel } from './scripted-model.ts';
@@ -28,3 +28,13 @@ export function student(skill: Skill, name?: string): ScriptedModel {
 }
 
 export const program = (model: ScriptedModel) => predict(parity).withLm(model);
+
+/** Two predictors of one kind, with code between them. */
+export const pairProgram = (model: ScriptedModel) =>
+  programOf({
+    predictors: { first: parity, second: parity },
+    run: async ({ number }: { number: string }, call) => {
+      await call('first', { number });
+      return call('second', { number });
+    },
+  }).withLm(model);

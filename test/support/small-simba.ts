@@ -1,11 +1,11 @@
-import { candidateOf, program as programOf } from '../../src/core/callable.ts';
+import { candidateOf } from '../../src/core/callable.ts';
 import { type Candidate, type Demo, withPredictor } from '../../src/core/candidate.ts';
 import { type Example, example } from '../../src/core/example.ts';
 import type { LmRequest } from '../../src/core/lm.ts';
 import type { Teacher } from '../../src/core/optimizer.ts';
 import { simba } from '../../src/optimize/simba/simba.ts';
 import { type ContextOptions, optimizerContext } from './optimizer-context.ts';
-import { numbers, parity, program, rightKind } from './parity-task.ts';
+import { numbers, pairProgram, program, rightKind } from './parity-task.ts';
 import { answered } from './responses.ts';
 import { type ScriptedModel, scriptedModel } from './scripted-model.ts';
 
@@ -89,11 +89,4 @@ export function leaning(): ScriptedModel {
 }
 
 /** Two predictors, both of which see the number. */
-export const pair = (model: ScriptedModel) =>
-  programOf({
-    predictors: { first: parity, second: parity },
-    run: async ({ number }: { number: string }, call) => {
-      await call('first', { number });
-      return call('second', { number });
-    },
-  }).withLm(model);
+export const pair = (model: ScriptedModel) => pairProgram(model);

@@ -4,6 +4,7 @@ import type { OptimizerContext } from '../../core/optimizer.ts';
 import { type Contest, createContest, type Entry, judgedRows } from '../contest.ts';
 import { defineOptimizer } from '../define.ts';
 import { bestOf, keepStart } from '../keep-start.ts';
+import { leakGuardMode } from '../leak-guard.ts';
 import { createProposer } from '../proposals.ts';
 import { proposalRequest } from './proposals.ts';
 
@@ -13,8 +14,7 @@ const parameters = z.object({
   /** Rounds of proposals; from the second on the prompt model sees what was tried and what it scored. */
   depth: z.int().positive().default(3),
   initTemperature: z.number().min(0).max(2).default(1.4),
-  /** What happens to instructions that quote a train or val row: they are not used, used with a notice, or used. */
-  leakGuard: z.enum(['reject', 'flag', 'off']).default('reject'),
+  leakGuard: leakGuardMode,
   /** True: the start is judged first and wins ties. False, as in DSPy: it is judged after the first proposals and loses ties to them. */
   keepStart,
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count } from '../define.ts';
+import { leakGuardMode } from '../leak-guard.ts';
 
 /** Null: the budget is given in another way. */
 const budget = <T extends z.ZodType>(type: T) => type.nullable().default(null);
@@ -38,8 +39,7 @@ export const gepaParameters = z.object({
   useMerge: z.boolean().default(true),
   /** Merges that are measured, whatever comes of them (gepa counts only the accepted ones). */
   maxMergeInvocations: count(5),
-  /** What happens to an instruction that quotes a train or val row: it is not used, used with a notice, or used. */
-  leakGuard: z.enum(['reject', 'flag', 'off']).default('reject'),
+  leakGuard: leakGuardMode,
 });
 
 export type GepaSettings = z.output<typeof gepaParameters>;

@@ -1,9 +1,9 @@
 import { type Candidate, predictorState, withPredictor } from '../../core/candidate.ts';
-import { canonicalJson, type Fields, type Json } from '../../core/json.ts';
 import type { Row } from '../../core/metric.ts';
 import type { Rng } from '../../core/rng.ts';
 import type { Call, Trace } from '../../core/trace.ts';
 import { type Proposer, proposalStyle } from '../proposals.ts';
+import { fieldsText, valueText } from '../task-text.ts';
 import type { GepaSettings } from './parameters.ts';
 
 /** One example of a minibatch as the prompt model sees it: a line, so that shortening takes out whole examples. */
@@ -45,8 +45,8 @@ function callOf(
 
 function lineOf(row: Row, { inputs, outputs, response, failure }: Call): string {
   const raw = response.failure ? '' : response.pieces.join('');
-  const answer = outputs ? `Answer ${fieldsText(outputs)}` : `Unreadable answer ${shown(raw)}`;
-  return `Input ${fieldsText(inputs)} | ${answer} | Feedback: ${shown(failure?.message ?? feedbackOf(row))}`;
+  const answer = outputs ? `Answer ${fieldsText(outputs)}` : `Unreadable answer ${valueText(raw)}`;
+  return `Input ${fieldsText(inputs)} | ${answer} | Feedback: ${valueText(failure?.message ?? feedbackOf(row))}`;
 }
 
 /** What the metric said, else the score in words and what the labels say. */
@@ -54,20 +54,6 @@ function feedbackOf({ score, example }: Row): string {
   if (score.feedback !== undefined) return score.feedback;
   const sentence = `Score ${Number(score.value.toFixed(2))} of 1.`;
   return Object.keys(example.labels).length === 0 ? sentence : `${sentence} Expected ${fieldsText(example.labels)}.`;
-}
-
-const fieldsText = (fields: Fields): string =>
-  Object.entries(fields)
-    .map(([name, value]) => `${name}: ${shown(value)}`)
-    .join(', ');
-
-// Three examples of two long values each then take no more than about 800 tokens.
-const longestValue = 400;
-
-function shown(value: Json): string {
-  const text = typeof value === 'string' ? value : canonicalJson(value);
-  const characters = [...text.trim().replaceAll(/\r?\n/g, '\\n')];
-  return characters.slice(0, longestValue).join('') + (characters.length > longestValue ? '…' : '');
 }
 
 const styles = {

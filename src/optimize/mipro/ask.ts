@@ -1,8 +1,7 @@
-import { initialCandidate } from '../../core/candidate.ts';
-import { renderPrompt } from '../../core/chat-format.ts';
 import type { Fields } from '../../core/json.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
 import type { Signature } from '../../core/signature.ts';
+import { fitQuestion } from '../fit-question.ts';
 
 interface Inquiry {
   readonly question: Signature;
@@ -20,29 +19,11 @@ const answerTokens = 320;
 export async function inquire(context: OptimizerContext, inquiry: Inquiry): Promise<Fields | null> {
   const { question, temperature, seed } = inquiry;
   if (context.callsLeft() < 1) return null;
-  const inputs = await thatFit(context, inquiry);
-  if (inputs === null) return null;
+  const shortenable = [inquiry.shortenable];
+  const inputs = await fitQuestion(context, question, { inputs: inquiry.inputs, shortenable, answerTokens });
+  if (inputs === null || inputs[inquiry.shortenable] === '') return null;
   const { outputs } = await context.ask(question, inputs, {
     attempt: { temperature, seed, maxTokens: answerTokens },
   });
   return outputs;
-}
-
-async function thatFit(
-  { promptModel, contextTokens, countTokens }: OptimizerContext,
-  { question, inputs, shortenable }: Inquiry,
-): Promise<Fields | null> {
-  const room = (await contextTokens(promptModel.base)) - answerTokens;
-  const state = initialCandidate({ ask: question }, { chatFormat: 'json', decoding: 'constrained', model: promptModel })
-    .predictors.ask!;
-  let lines = inputs[shortenable]!.split('\n');
-  while (lines.length > 0) {
-    const shown = { ...inputs, [shortenable]: lines.join('\n') };
-    const [tokens] = await countTokens(promptModel.base, [
-      { prompt: renderPrompt(question, state, shown), pieces: null },
-    ]);
-    if (tokens! <= room) return shown;
-    lines = lines.slice(0, Math.floor(lines.length * 0.75));
-  }
-  return null;
 }

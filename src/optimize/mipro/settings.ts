@@ -4,6 +4,7 @@ import { InputError } from '../../core/errors.ts';
 import type { WorkSizes } from '../../core/optimizer.ts';
 import { choiceRules } from '../calibrate.ts';
 import { count } from '../define.ts';
+import { leakGuardMode } from '../leak-guard.ts';
 
 const chatFormatName = z.enum(['json', 'value', 'lines', 'markers'] satisfies ChatFormatName[]);
 
@@ -46,8 +47,7 @@ export const miproParameters = z.object({
   /** Shows the prompt model demos. */
   fewshotAwareProposer: z.boolean().default(true),
   maxDemoTokens: z.int().positive().nullable().default(null),
-  /** What happens to an instruction that quotes a train or val row: it is not used, used with a notice, or used. */
-  leakGuard: z.enum(['reject', 'flag', 'off']).default('reject'),
+  leakGuard: leakGuardMode,
   /** How labels are taken: a further thing to search (default: as the parent does). */
   choiceRules,
   /** How calls are laid out: a further thing to search (default: as the parent has it). */

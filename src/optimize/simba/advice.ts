@@ -1,12 +1,12 @@
 import { type Candidate, type PredictorState, predictorState, withPredictor } from '../../core/candidate.ts';
 import { promptFrame } from '../../core/chat-format.ts';
-import { canonicalJson, type Fields, type Json } from '../../core/json.ts';
 import type { Row } from '../../core/metric.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
 import type { Rng } from '../../core/rng.ts';
 import type { Signature } from '../../core/signature.ts';
 import type { Call } from '../../core/trace.ts';
 import { type Proposer, proposalStyle } from '../proposals.ts';
+import { fieldsText, valueText } from '../task-text.ts';
 import { type Bucket, isWorthComparing, type Limits } from './runs.ts';
 
 /** Has the prompt model compare the best and the worst run of an example, and adds what it advises to the instructions. */
@@ -94,26 +94,12 @@ function exampleText({ example: { inputs, labels } }: Row): string {
 /** The score first: a text is shortened from its end. */
 function runText({ score, failure, trace }: Row): string {
   const feedback = failure?.message ?? score.feedback;
-  const verdict = `Score ${Number(score.value.toFixed(2))} of 1.${feedback === undefined ? '' : ` ${shown(feedback)}`}`;
+  const verdict = `Score ${Number(score.value.toFixed(2))} of 1.${feedback === undefined ? '' : ` ${valueText(feedback)}`}`;
   return [verdict, ...trace.map(callText)].join('\n');
 }
 
 function callText({ predictor, inputs, outputs, response, failure }: Call): string {
   const raw = response.failure ? '' : response.pieces.join('');
-  const answer = outputs ? fieldsText(outputs) : `what cannot be read (${failure?.message ?? ''}): ${shown(raw)}`;
+  const answer = outputs ? fieldsText(outputs) : `what cannot be read (${failure?.message ?? ''}): ${valueText(raw)}`;
   return `${predictor} was given ${fieldsText(inputs)} and answered ${answer}`;
-}
-
-const fieldsText = (fields: Fields): string =>
-  Object.entries(fields)
-    .map(([name, value]) => `${name}: ${shown(value)}`)
-    .join(', ');
-
-// A run of three calls with two long values each then takes about 800 tokens.
-const longestValue = 400;
-
-function shown(value: Json): string {
-  const text = typeof value === 'string' ? value : canonicalJson(value);
-  const characters = [...text.trim().replaceAll(/\r?\n/g, '\\n')];
-  return characters.slice(0, longestValue).join('') + (characters.length > longestValue ? '…' : '');
 }

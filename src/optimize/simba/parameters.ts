@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { count } from '../define.ts';
+import { leakGuardMode } from '../leak-guard.ts';
 
 export const simbaParameters = z.object({
   /** Train examples in the batch of a step; a smaller train set is one batch. */
@@ -18,8 +19,7 @@ export const simbaParameters = z.object({
   temperatureForCandidates: z.number().positive().default(0.2),
   /** Tokens that demos may take; null: a quarter of the context, at most 600. */
   maxDemoTokens: z.int().positive().nullable().default(null),
-  /** What happens to advice that quotes a train or val row: it is not used, used with a notice, or used. */
-  leakGuard: z.enum(['reject', 'flag', 'off']).default('reject'),
+  leakGuard: leakGuardMode,
 });
 
 export type SimbaSettings = z.output<typeof simbaParameters>;

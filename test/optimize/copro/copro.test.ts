@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { candidateOf, predict, program as programOf } from '../../../src/core/callable.ts';
+import { candidateOf, predict } from '../../../src/core/callable.ts';
 import { candidateId, withPredictor } from '../../../src/core/candidate.ts';
 import { example } from '../../../src/core/example.ts';
 import { copro } from '../../../src/optimize/copro/copro.ts';
 import { labelled } from '../../../src/optimize/labeled-few-shot.ts';
 import { type ContextOptions, optimizerContext } from '../../support/optimizer-context.ts';
-import { numbers, parity, program, student } from '../../support/parity-task.ts';
+import { numbers, pairProgram, parity, program, student } from '../../support/parity-task.ts';
 import { answered } from '../../support/responses.ts';
 import { type ScriptedModel, scriptedModel } from '../../support/scripted-model.ts';
 
@@ -178,13 +178,7 @@ describe('the ascent', () => {
 /** A program that asks both of its predictors. */
 function pair() {
   const model = obedient();
-  const both = programOf({
-    predictors: { first: parity, second: parity },
-    run: async ({ number }: { number: string }, call) => {
-      await call('first', { number });
-      return call('second', { number });
-    },
-  }).withLm(model);
+  const both = pairProgram(model);
   return { model, structure: both.structure, start: candidateOf(both) };
 }
 

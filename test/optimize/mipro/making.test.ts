@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { candidateOf, chainOfThought, program as programOf } from '../../../src/core/callable.ts';
+import { candidateOf, chainOfThought } from '../../../src/core/callable.ts';
 import { example } from '../../../src/core/example.ts';
 import type { LmRequest } from '../../../src/core/lm.ts';
 import { miproV2 } from '../../../src/optimize/mipro/mipro-v2.ts';
@@ -15,7 +15,7 @@ import {
   small,
   writer,
 } from '../../support/mipro-setting.ts';
-import { parity } from '../../support/parity-task.ts';
+import { pairProgram, parity } from '../../support/parity-task.ts';
 import { scriptedModel } from '../../support/scripted-model.ts';
 
 describe('the questions to the prompt model', () => {
@@ -85,13 +85,7 @@ describe('the questions to the prompt model', () => {
 
   test('describe a program of several steps once, and each of its steps', async () => {
     const model = helpable();
-    const both = programOf({
-      predictors: { first: parity, second: parity },
-      run: async ({ number }: { number: string }, call) => {
-        await call('first', { number });
-        return call('second', { number });
-      },
-    }).withLm(model);
+    const both = pairProgram(model);
     const { context, writer: writing } = setting({ model, structure: both.structure });
     await miproV2({ ...small, numCandidates: 3 }).optimize(candidateOf(both), context);
     const count = (output: string) => writing.requests.filter((request) => asksFor(request, output)).length;

@@ -14,7 +14,7 @@ import {
   small,
   stubborn,
 } from '../../support/mipro-setting.ts';
-import { parity, student } from '../../support/parity-task.ts';
+import { pairProgram, parity, student } from '../../support/parity-task.ts';
 
 describe('minibatches', () => {
   const val = examples(100, 180);
@@ -184,13 +184,7 @@ describe('what is searched', () => {
 
   test('is chosen for each predictor by itself', async () => {
     const model = helpable();
-    const both = programOf({
-      predictors: { first: parity, second: parity },
-      run: async ({ number }: { number: string }, call) => {
-        await call('first', { number });
-        return call('second', { number });
-      },
-    }).withLm(model);
+    const both = pairProgram(model);
     const { context } = setting({ model, structure: both.structure });
     const { trials } = await miproV2().optimize(candidateOf(both), context);
     const prompts = trials.map(({ candidate }) =>
