@@ -27,7 +27,10 @@ const flags = { 'no RAM cache': ['--cache-ram', '0'], 'RAM cache': [] };
 export async function bench(say, parts) {
   const names = Object.keys(scenarios).map((name) => name.split(':')[0]);
   const unknown = parts.find((part) => !names.includes(part));
-  if (unknown !== undefined) throw new Error(`There is no part "${unknown}": there are ${names.join(', ')}.`);
+  if (unknown !== undefined) {
+    say(`There is no part "${unknown}" of this bench. Its parts: ${names.join(', ')}.`);
+    process.exit(2);
+  }
   const chosen = Object.entries(scenarios).filter((_, index) => parts.length === 0 || parts.includes(names[index]));
   const path = findLlamaServer();
   if (!path) say('llama-server is not on the PATH: only our own figures are measured.');
