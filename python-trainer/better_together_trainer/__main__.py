@@ -1,6 +1,6 @@
 """python -m better_together_trainer run JOB.json | reencode IN OUT --type Q8_0 | versions
 
-`run` exits with 0 done, 2 bad job or usage, 3 a check failed, 4 out of memory at micro batch 1, 75 stopped
+`run` exits with 0 done, 2 bad job or usage, 3 a check failed, 4 out of memory, 75 stopped
 and resumable; anything else is a crash. Heavy modules are imported where they are first needed: a bad job
 must not wait ten seconds for torch to hear so.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from . import versions
 from .environment import limit_to
-from .errors import TrainerError
+from .errors import OutOfMemory, TrainerError, is_out_of_memory
 from .events import Events, open_events
 from .files import sha256_of, write_json
 from .job import ImportJob, SftJob, read_job
@@ -83,6 +83,9 @@ def run_job(path: Path) -> int:
         message = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return fail(events, EXIT_CRASHED, "disk-full", message, "Make room and run it again.")
+        if is_out_of_memory(error):
+            hint = "End other programs, or take a smaller model."
+            return fail(events, OutOfMemory.exit_code, "out-of-memory", message, hint)
         return fail(events, EXIT_CRASHED, "crash", message, "The traceback is on standard error.")
     events.emit("result", **result)
     return 0

@@ -1,5 +1,8 @@
 """The errors a parent can act on. Each has a code, a message (thing and fact) and a hint (remedy)."""
 
+import errno
+import os
+
 
 class TrainerError(Exception):
     """Ends the process with `exit_code` and an `error` event."""
@@ -25,9 +28,18 @@ class CheckFailed(TrainerError):
 
 
 class OutOfMemory(TrainerError):
-    """Not even one row at a time fits."""
+    """The model or not even one row at a time fits."""
 
     exit_code = 4
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the system had no memory left; only CUDA has a class of its own for it."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    # CUDA and MPS; torch's allocator on a CPU; torch and safetensors where they map a file.
+    signs = ("out of memory", "DefaultCPUAllocator", os.strerror(errno.ENOMEM))
+    return isinstance(error, RuntimeError | OSError) and any(sign in str(error) for sign in signs)
 
 
 # sysexits.h EX_TEMPFAIL: saved, and the same command goes on from there.

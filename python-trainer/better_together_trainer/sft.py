@@ -27,7 +27,7 @@ from . import checkpoints
 from .adapter import export_adapter, load_start_adapter, lora_config, target_modules, trained_weights
 from .checkpoints import Checkpoint
 from .clock import Clock
-from .errors import CheckFailed, OutOfMemory
+from .errors import CheckFailed, OutOfMemory, is_out_of_memory
 from .events import Events
 from .files import sha256_of
 from .job import SftJob
@@ -128,7 +128,7 @@ def train_within_memory(run: Run, checkpoint: Checkpoint | None) -> Checkpoint:
     while True:
         try:
             return train(run, micro_batch, checkpoint)
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
         # Outside of the handler, which keeps the frames and with them the model and its activations.
@@ -144,13 +144,6 @@ def train_within_memory(run: Run, checkpoint: Checkpoint | None) -> Checkpoint:
         run.events.emit("warning", code="out-of-memory", message=message, microBatch=micro_batch)
         checkpoints.discard_all(run.job.work_dir)
         checkpoint = None
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # Only CUDA has a class for it.
-    return "MPS backend out of memory" in str(error) or "DefaultCPUAllocator" in str(error)
 
 
 def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoint:

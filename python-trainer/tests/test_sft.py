@@ -1,6 +1,8 @@
 """Training gives the same bytes however often it is stopped, and learns what the rows say."""
 
+import errno
 import json
+import os
 import random
 import signal
 import sys
@@ -10,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from support import VOCABULARY, finish, make_rows, sft_job, start, write_job, write_rows
 
+from better_together_trainer.errors import is_out_of_memory
 from better_together_trainer.files import sha256_of
 
 MEBIBYTE = 2**20
@@ -267,3 +271,25 @@ def test_out_of_memory_with_one_row_is_said_and_not_retried(tmp_path: Path, base
 
     assert trainer.wait() == 4
     assert trainer.events("error")[0]["code"] == "out-of-memory"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError(
+            "unable to mmap 570040 bytes from file <model.safetensors>: Cannot allocate memory (12)"
+        ),
+        RuntimeError("MPS backend out of memory"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ],
+)
+def test_every_way_to_run_out_of_memory_is_known(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+    assert not is_out_of_memory(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert not is_out_of_memory(KeyError("out of memory"))

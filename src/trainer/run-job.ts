@@ -95,7 +95,7 @@ async function listen(worker: Worker, { silenceMs = 120_000, onProgress, onPhase
   return { error, broken };
 }
 
-const wouldRepeat = new Set([2, 3, 4]); // a bad job, a failed check, no room for one row
+const wouldRepeat = new Set([2, 3, 4]); // a bad job, a failed check, no room for the model or one row
 const stoppedAndSaved = 75;
 
 function endError(end: ProcessEnd, said: Heard['error'], logFile: string, { command, signal }: JobOptions): Error {
