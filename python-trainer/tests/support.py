@@ -21,6 +21,7 @@ from better_together_trainer.events import FILE_VARIABLE
 
 END_OF_TURN = 2  # of the tiny model
 VOCABULARY = 480
+MEBIBYTE = 2**20
 
 # Importing torch and TRL costs ten seconds a process. The fork server imports once and forks a fresh process
 # for each job; everything else about that process (signals, standard input, exit code) is as on the command
@@ -83,8 +84,12 @@ def run_in_child(job: Path, events_path: Path, stdin: Connection, spare_memory_b
 
 def limit_memory(spare_bytes: int) -> None:
     """Lets this process allocate so much more and then no more; Linux only."""
-    m_arena_max = -8
-    ctypes.CDLL(None).mallopt(m_arena_max, 1)  # else each thread reserves 128 MiB of addresses for itself
+    m_arena_max, m_mmap_threshold = -8, -3
+    libc = ctypes.CDLL(None)
+    libc.mallopt(m_arena_max, 1)  # else each thread reserves 128 MiB of addresses for itself
+    libc.mallopt(
+        m_mmap_threshold, MEBIBYTE
+    )  # else what is freed stays in the heap, some runs more than others
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + spare_bytes
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
