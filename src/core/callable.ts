@@ -18,7 +18,9 @@ import { type InputsOf, type OutputsOf, type Signature, withReasoning } from './
 import type { Call } from './trace.ts';
 
 /** What a predictor starts with, apart from its signature's instructions and its model. */
-export type PredictorOptions = Partial<Pick<PredictorState, 'chatFormat' | 'decoding' | 'choice' | 'demos'>>;
+export type PredictorOptions = Partial<
+  Pick<PredictorState, 'chatFormat' | 'labelList' | 'decoding' | 'choice' | 'demos'>
+>;
 
 /** A predictor's state before it has a model. */
 type Draft = Omit<PredictorState, 'model'> & { readonly model: PredictorState['model'] | null };

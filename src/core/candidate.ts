@@ -36,6 +36,8 @@ export interface PredictorState {
   readonly instructions: string;
   readonly demos: readonly Demo[];
   readonly chatFormat: ChatFormatName;
+  /** Leaves the labels of choices among texts out of the prompt; default: it names them. Constrained answers are labels all the same. */
+  readonly labelList?: 'omitted';
   readonly choice: ChoiceRule;
   readonly decoding: Decoding;
   readonly model: ModelRef;

@@ -20,7 +20,7 @@ export function promptFrame(signature: SignatureFields, state: PredictorState): 
   const system = [
     state.instructions,
     ...described.map(({ name, description }) => `${name}: ${description}`),
-    format.ask(signature.outputFields),
+    format.ask(signature.outputFields, state.labelList ?? 'shown'),
   ];
   return {
     system: system.filter((line) => line !== '').join('\n'),

@@ -16,10 +16,13 @@ export interface Slot {
 /** An answer as forced texts and slots in turn. The borders between them are borders between tokens, in decoding and in training rows. */
 export type Template = readonly (string | Slot)[];
 
+/** Whether labels are named in the prompt. */
+export type LabelList = 'shown' | 'omitted';
+
 /** A layout of calls as chat messages: how outputs are asked for, how an answer is built, and how it is read. */
 export interface ChatFormat {
   /** The sentences after the instructions that say what the answer looks like. */
-  ask(outputs: readonly Field[]): string;
+  ask(outputs: readonly Field[], labelList: LabelList): string;
   template(outputs: readonly Field[]): Template;
   /** The value's text for each field that was found in an answer. */
   read(outputs: readonly Field[], text: string): ReadonlyMap<string, string>;
@@ -39,10 +42,13 @@ export function jsonText(value: Json): string {
   return `{${members.map(([key, item]) => `${JSON.stringify(key)}: ${jsonText(item)}`).join(', ')}}`;
 }
 
-function inWords(kind: FieldKind, quote: (value: Json) => string): string {
+function inWords(kind: FieldKind, quote: (value: Json) => string, labelList: LabelList): string {
   switch (kind.type) {
     case 'choice':
-      return `one of ${kind.values.map(quote).join(', ')}`;
+      // Of true and false, or of numbers, nobody would say that they are labels.
+      return labelList === 'omitted' && kind.values.every((label) => typeof label === 'string')
+        ? 'a label'
+        : `one of ${kind.values.map(quote).join(', ')}`;
     case 'string':
       return 'text';
     case 'number':
@@ -53,9 +59,9 @@ function inWords(kind: FieldKind, quote: (value: Json) => string): string {
 }
 
 /** What stands behind a field's name in the instructions: its type, its constraints and what it means. */
-function demand(field: Field, quote: (value: Json) => string): string {
+function demand(field: Field, quote: (value: Json) => string, labelList: LabelList): string {
   const notes = [...field.constraints, field.description].filter((note) => note !== '');
-  return `${inWords(field.kind, quote)}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`;
+  return `${inWords(field.kind, quote, labelList)}${notes.length > 0 ? ` (${notes.join('; ')})` : ''}`;
 }
 
 /** A value's text inside a format whose strings stand bare. */
@@ -84,8 +90,8 @@ function sampled(
 
 /** `{"team": "billing", "urgent": true}` */
 const json: ChatFormat = {
-  ask: (outputs) =>
-    `Answer with a JSON object: {${outputs.map((field) => `"${field.name}": ${demand(field, jsonText)}`).join(', ')}}`,
+  ask: (outputs, labelList) =>
+    `Answer with a JSON object: {${outputs.map((field) => `"${field.name}": ${demand(field, jsonText, labelList)}`).join(', ')}}`,
   template(outputs) {
     const items: (string | Slot)[] = [];
     let lead = '{';
@@ -148,15 +154,17 @@ const json: ChatFormat = {
 
 /** The only output, bare: a quarter fewer prompt tokens than JSON. */
 const value: ChatFormat = {
-  ask: ([field]) => `Answer with ${demand(field!, bare)} only.`,
+  ask: ([field], labelList) => `Answer with ${demand(field!, bare, labelList)} only.`,
   template: ([field]) => [bareSlot(field!, 'line', '', '')],
   read: ([field], text) => new Map([[field!.name, text.trim()]]),
 };
 
 /** `team: billing`, a line for each output. */
 const lines: ChatFormat = {
-  ask: (outputs) =>
-    ['Answer with these lines:', ...outputs.map((field) => `${field.name}: ${demand(field, bare)}`)].join('\n'),
+  ask: (outputs, labelList) =>
+    ['Answer with these lines:', ...outputs.map((field) => `${field.name}: ${demand(field, bare, labelList)}`)].join(
+      '\n',
+    ),
   template: (outputs) =>
     outputs.flatMap((field, index) => [
       `${field.name}:`,
@@ -175,10 +183,10 @@ const lines: ChatFormat = {
 
 /** DSPy's layout, for programs that come from there or go there. Twice the tokens of the others. */
 const markers: ChatFormat = {
-  ask: (outputs) =>
+  ask: (outputs, labelList) =>
     [
       'Answer in this form:',
-      ...outputs.flatMap((field) => [marker(field.name), `{${demand(field, bare)}}`, '']),
+      ...outputs.flatMap((field) => [marker(field.name), `{${demand(field, bare, labelList)}}`, '']),
       marker('completed'),
     ].join('\n'),
   template: (outputs) => [

@@ -37,6 +37,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   name: 'bootstrapFewShotWithRandomSearch',
   kind: 'prompt',
   parameters,
+  layouts: { chatFormats: ['json', 'value', 'lines'], labelLists: ['shown', 'omitted'], demoOrders: ['reversed'] },
   expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules, choiceRulesFor }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
     const [first, ...others] = rules ?? [null, 'calibrated' as const];

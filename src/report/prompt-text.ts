@@ -13,7 +13,7 @@ export function promptText(predictors: { readonly [name: string]: SignatureField
       const { system, turns, user } = renderPrompt(signature, state, placeholders);
       const { base, adapter } = state.model;
       return [
-        `predictor ${name} (${state.chatFormat}, ${state.decoding}, ${labelsOf(state)}${state.demos.length} demos, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
+        `predictor ${name} (${state.chatFormat}${state.labelList ? ' without its labels' : ''}, ${state.decoding}, ${labelsOf(state)}${state.demos.length} demos, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
         ...message('system', system),
         ...turns.flatMap((turn) => [...message('user', turn.user), ...message('assistant', turn.assistant)]),
         ...message('user', user),

@@ -26,6 +26,7 @@ const state = z.object({
   instructions: z.string(),
   demos: z.array(z.object({ inputs: fields, outputs: fields, source: z.string() })),
   chatFormat: z.enum(['json', 'value', 'lines', 'markers']),
+  labelList: z.literal('omitted').exactOptional(),
   choice: z.union([
     z.enum(['greedy', 'most-probable']),
     z.strictObject({ priors: z.record(z.string(), z.array(z.number().positive())) }),

@@ -29,13 +29,14 @@ async function server(): Promise<ChatServer> {
 test('a program on an endpoint is saved with its address, and answers when it is loaded', async () => {
   const { url } = await server();
   const lm = await openModel(`${url}#small/one#q8`);
-  const program = predict(signature("ticket -> team: 'billing' | 'delivery'")).withLm(lm);
+  const program = predict(signature("ticket -> team: 'billing' | 'delivery'"), { labelList: 'omitted' }).withLm(lm);
   const { predictors } = program.structure;
   const saved = { predictors, candidate: candidateOf(program), bases: [lm.base], adapters: [] };
   const path = saveProgram(saved, join(folder, 'program'));
   expect((await readProgram(path)).bases).toEqual([
     { sha256: lm.base.sha256, name: 'small/one#q8', path: `${url}#small/one#q8` },
   ]);
+  expect((await readProgram(path)).candidate).toEqual(candidateOf(program));
   await using loaded = await loadProgram(path);
   expect(await loaded({ ticket: 'I was charged twice.' })).toEqual({ team: 'billing' });
 

@@ -56,6 +56,17 @@ describe('the prompt', () => {
     });
   });
 
+  test('may leave labels that are texts unnamed, in every chat format', () => {
+    const task = signature("ticket -> team: 'billing' | 'delivery', urgent: boolean");
+    const ask = (format: ChatFormatName, asked = task) =>
+      renderPrompt(asked, stateOf(format, { labelList: 'omitted' }), { ticket: 'Paid twice.' }).system;
+    expect(ask('json')).toContain('{"team": a label, "urgent": one of true, false}');
+    expect(ask('lines')).toContain('team: a label\nurgent: one of true, false');
+    expect(ask('markers')).toContain('{a label}');
+    const team = signature("ticket -> team: 'billing' | 'delivery'");
+    expect(ask('value', team)).toContain('Answer with a label only.');
+  });
+
   test('asks for a bare value', () => {
     const { system } = renderPrompt(signature("ticket -> team: 'billing' | 'delivery'"), stateOf('value'), {
       ticket: 'Paid twice.',

@@ -167,6 +167,9 @@ describe('bootstrapFewShotWithRandomSearch', () => {
       'bootstrapped demos',
       'random demos 1',
       'random demos 2',
+      'the best as value',
+      'the best as lines',
+      'the best with its labels omitted',
     ]);
     expect(candidate).toEqual(parent);
   });
@@ -184,7 +187,7 @@ describe('bootstrapFewShotWithRandomSearch', () => {
   test('tries only the candidates that restrict names, and refuses to try none', async () => {
     const model = capable();
     const { parent, structure } = one(model);
-    const search = bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 2 });
+    const search = bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 2, chatFormats: [], labelLists: [] });
     const { trials } = await search.with({ restrict: [-3, 1] }).optimize(parent, bench(model, structure).context);
     expect(trials.map(({ note }) => note)).toEqual(['no demos', 'random demos 2']);
     await expect(search.with({ restrict: [7] }).optimize(parent, bench(model, structure).context)).rejects.toThrow(

@@ -5,13 +5,14 @@ import { expectedAttempts, withoutDemos } from '../bootstrap-few-shot.ts';
 import { calibrationRows } from '../calibrate.ts';
 import { judgedRows } from '../contest.ts';
 import { defineOptimizer } from '../define.ts';
+import { requireUsableFormats } from '../layouts.ts';
 import { callsOfOneRun, createCallMeter, withShareOfTheCalls } from './calls.ts';
 import { makeDemoSets } from './demo-sets.ts';
 import { proposeInstructions } from './instructions.ts';
 import { searched, unsearched } from './result.ts';
 import { sayThatTheBudgetEnds, search } from './search.ts';
 import { isZeroShot, type MiproSettings, miproParameters, planOf, requireConsistent } from './settings.ts';
-import { requireUsableFormats, searchSpace } from './space.ts';
+import { searchSpace } from './space.ts';
 
 /**
  * Searches instructions and demos together (DSPy's MIPROv2): makes demo sets, has the prompt model write instructions, and tries combinations
@@ -25,6 +26,7 @@ export const miproV2 = defineOptimizer({
   name: 'miproV2',
   kind: 'prompt',
   parameters: miproParameters,
+  layouts: 'own',
   check: (settings) => requireConsistent(settings),
   expectedCalls,
   async optimize(settings, parent, context, metric): Promise<Optimized> {

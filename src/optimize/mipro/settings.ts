@@ -1,12 +1,10 @@
 import { z } from 'zod';
-import type { ChatFormatName } from '../../core/candidate.ts';
 import { InputError } from '../../core/errors.ts';
 import type { WorkSizes } from '../../core/optimizer.ts';
 import { choiceRules } from '../calibrate.ts';
 import { count } from '../define.ts';
+import { layoutParameters } from '../layouts.ts';
 import { leakGuardMode } from '../leak-guard.ts';
-
-const chatFormatName = z.enum(['json', 'value', 'lines', 'markers'] satisfies ChatFormatName[]);
 
 export const miproParameters = z.object({
   /**
@@ -50,8 +48,8 @@ export const miproParameters = z.object({
   leakGuard: leakGuardMode,
   /** How labels are taken: a further thing to search (default: as the parent does). */
   choiceRules,
-  /** How calls are laid out: a further thing to search (default: as the parent has it). */
-  chatFormats: z.array(chatFormatName, 'A list is wanted, such as ["json", "value"].').min(1).nullable().default(null),
+  // Further things to search (default: as the parent has them).
+  ...layoutParameters.shape,
 });
 
 export type MiproSettings = z.output<typeof miproParameters>;
@@ -113,10 +111,10 @@ export function requireConsistent(settings: MiproSettings, rows = Number.POSITIV
     );
 }
 
-/** What is chosen in a combination: an instruction and a demo set for each predictor, a choice rule and a chat format for all. */
+/** What is chosen in a combination: an instruction and a demo set for each predictor, a choice rule and a layout for all. */
 function variables(settings: MiproSettings, predictors: number): number {
-  const { choiceRules: rules, chatFormats } = settings;
-  const shared = [rules, chatFormats].filter((options) => options !== null && options.length > 1).length;
+  const { choiceRules: rules, chatFormats, labelLists, demoOrders } = settings;
+  const shared = [rules, chatFormats, labelLists, demoOrders].filter((options) => (options?.length ?? 0) > 1).length;
   return predictors * (isZeroShot(settings) ? 1 : 2) + shared;
 }
 

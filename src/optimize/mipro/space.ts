@@ -1,18 +1,8 @@
-import {
-  type Candidate,
-  type ChatFormatName,
-  candidateId,
-  type Demo,
-  mapPredictors,
-  predictorState,
-} from '../../core/candidate.ts';
-import { formatMistakes } from '../../core/chat-format.ts';
-import { InputError } from '../../core/errors.ts';
+import { type Candidate, candidateId, type Demo, mapPredictors, predictorState } from '../../core/candidate.ts';
 import { contentId, type Json } from '../../core/json.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
-import type { Structure } from '../../core/program.ts';
 import { rulesToTry, withChoiceRule } from '../calibrate.ts';
-import { withDemos } from '../demos.ts';
+import { inLayout, type Layout, type LayoutSettings } from '../layouts.ts';
 import type { Combination } from '../tpe.ts';
 import type { DemoSet } from './demo-sets.ts';
 import { isZeroShot, type MiproSettings } from './settings.ts';
@@ -41,22 +31,32 @@ interface Ingredients {
 /** Equal options are one: nothing is tried twice under two names. */
 export async function searchSpace(context: OptimizerContext, ingredients: Ingredients): Promise<Space> {
   const { start, settings } = ingredients;
-  const formats = [...new Set(settings.chatFormats ?? [null])];
+  const layouts = layoutOptions(settings);
   const rules = [...new Set(rulesToTry(settings.choiceRules, start))];
   const predictors = Object.keys(start.predictors).map((name) => promptOptions(name, ingredients));
+  const shared = layouts.length + 1;
   const sizes = [
-    formats.length,
+    ...layouts.map(({ length }) => length),
     rules.length,
     ...predictors.flatMap(({ instructions, demos }) => [instructions.length, demos.length]),
   ];
-  const startFormat = formats.findIndex((format) => isSame(start, inFormat(start, format, context.structure)));
-  const startRule = await ruleOf(start, rules, context);
+  const laidOut = async (candidate: Candidate, combination: Combination): Promise<Candidate> => {
+    let result = candidate;
+    for (const [index, options] of layouts.entries()) {
+      const layout = options[combination[index]!]!;
+      if (layout !== asItIs) result = await inLayout(result, layout, settings.maxDemoTokens, context);
+    }
+    return result;
+  };
+  const startOptions: number[] = [];
+  for (const options of layouts) startOptions.push(await startOption(start, options, context));
+  startOptions.push(await ruleOf(start, rules, context));
   return {
     sizes,
-    start:
-      startFormat === -1 || startRule === -1 ? null : [startFormat, startRule, ...predictors.flatMap(() => [0, 0])],
-    isCalibrated: ([, rule]) => rules[rule!] === 'calibrated',
-    async build([format, rule, ...choices]) {
+    start: startOptions.includes(-1) ? null : [...startOptions, ...predictors.flatMap(() => [0, 0])],
+    isCalibrated: (combination) => rules[combination[shared - 1]!] === 'calibrated',
+    async build(combination) {
+      const choices = combination.slice(shared);
       const chosen = new Map(
         predictors.map(({ name, instructions, demos }, index) => [
           name,
@@ -64,12 +64,10 @@ export async function searchSpace(context: OptimizerContext, ingredients: Ingred
         ]),
       );
       const prompted = mapPredictors(start, (state, name) => ({ ...state, ...chosen.get(name) }));
-      const laidOut = inFormat(prompted, formats[format!]!, context.structure);
-      // Demos were made to fit the start's format; another one may need more tokens for them.
-      const fitting = isSame(prompted, laidOut) ? laidOut : await refitted(laidOut, settings.maxDemoTokens, context);
-      return withChoiceRule(fitting, rules[rule!]!, context);
+      return withChoiceRule(await laidOut(prompted, combination), rules[combination[shared - 1]!]!, context);
     },
-    note([format, rule, ...choices]) {
+    note(combination) {
+      const choices = combination.slice(shared);
       const prompts = predictors.flatMap(({ name, instructions, demos }, index) => {
         const prefix = predictors.length > 1 ? `${name} ` : '';
         return [
@@ -77,10 +75,46 @@ export async function searchSpace(context: OptimizerContext, ingredients: Ingred
           ...(demos.length > 1 ? [`${prefix}demos ${choices[2 * index + 1]}`] : []),
         ];
       });
-      const shared = [...(formats.length > 1 ? [formats[format!]] : []), ...(rules.length > 1 ? [rules[rule!]] : [])];
-      return [...prompts, ...shared].join(', ') || 'start';
+      const chosen = layouts.flatMap((options, index) =>
+        options.length > 1 ? [layoutName(options[combination[index]!]!)] : [],
+      );
+      const rule = rules.length > 1 ? [rules[combination[shared - 1]!]] : [];
+      return [...prompts, ...chosen, ...rule].join(', ') || 'start';
     },
   };
+}
+
+/** Stands for the layout that a candidate has already. */
+const asItIs = 'as it is';
+
+type LayoutOption = Layout | typeof asItIs;
+
+/** What each of the layout's variables may be. */
+function layoutOptions({ chatFormats, labelLists, demoOrders }: LayoutSettings): (readonly LayoutOption[])[] {
+  const orders = (demoOrders ?? []).map((order) => (order === 'reversed' ? { demoOrder: order } : asItIs));
+  const variables: (readonly LayoutOption[])[] = [
+    [...new Set(chatFormats ?? [])].map((chatFormat) => ({ chatFormat })),
+    [...new Set(labelLists ?? [])].map((labelList) => ({ labelList })),
+    [...new Set(orders)],
+  ];
+  return variables.map((options) => (options.length === 0 ? [asItIs] : options));
+}
+
+function layoutName(layout: LayoutOption): string {
+  if (layout === asItIs) return 'demos as chosen';
+  if ('chatFormat' in layout) return layout.chatFormat;
+  return 'labelList' in layout ? `labels ${layout.labelList}` : 'demos reversed';
+}
+
+/** Which of the options is the start's own; -1 when none is. */
+async function startOption(
+  start: Candidate,
+  options: readonly LayoutOption[],
+  context: OptimizerContext,
+): Promise<number> {
+  for (const [index, layout] of options.entries())
+    if (layout === asItIs || isSame(start, await inLayout(start, layout, null, context))) return index;
+  return -1;
 }
 
 interface PromptOptions {
@@ -106,39 +140,7 @@ function differentSets(sets: readonly (readonly Demo[])[]): (readonly Demo[])[] 
   return sets.filter((_, index) => ids.indexOf(ids[index]!) === index);
 }
 
-/** Predictors whose answers cannot be laid out this way stay as they are. */
-function inFormat(candidate: Candidate, format: ChatFormatName | null, { predictors }: Structure): Candidate {
-  if (format === null) return candidate;
-  return mapPredictors(candidate, (state, name) => {
-    const changed = { ...state, chatFormat: format };
-    return formatMistakes(predictors[name]!, changed).length === 0 ? changed : state;
-  });
-}
-
-/** Throws an InputError that names the wanted chat formats which no predictor can use. */
-export function requireUsableFormats(
-  start: Candidate,
-  { chatFormats }: MiproSettings,
-  { predictors }: Structure,
-): void {
-  const mistakes = (chatFormats ?? []).flatMap((chatFormat) => {
-    const all = Object.entries(start.predictors).map(([name, state]) =>
-      formatMistakes(predictors[name]!, { ...state, chatFormat }),
-    );
-    return all.every((found) => found.length > 0) ? [...new Set(all.flat())] : [];
-  });
-  if (mistakes.length > 0) throw new InputError('chat-format-unusable', mistakes, 'Leave these out of chatFormats.');
-}
-
 const isSame = (a: Candidate, b: Candidate): boolean => candidateId(a) === candidateId(b);
-
-const refitted = (candidate: Candidate, maxDemoTokens: number | null, context: OptimizerContext): Promise<Candidate> =>
-  withDemos(
-    candidate,
-    new Map(Object.entries(candidate.predictors).map(([name, { demos }]) => [name, demos])),
-    maxDemoTokens,
-    context,
-  );
 
 /** Which of the rules is the start's own; -1 when none is. */
 async function ruleOf(

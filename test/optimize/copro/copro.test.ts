@@ -336,7 +336,7 @@ test('plans its calls: proposals, and the whole program on every row for each of
 
 test('refuses a breadth that leaves nothing to propose', () => {
   expect(() => copro({ breadth: 1 })).toThrow('copro.breadth');
-  expect(copro().parameters).toEqual({
+  expect(copro().parameters).toMatchObject({
     breadth: 10,
     depth: 3,
     initTemperature: 1.4,
