@@ -7,18 +7,17 @@ import type { Call } from '../core/trace.ts';
 
 const ruleNames = z.enum(['greedy', 'most-probable', 'calibrated']);
 
-/** The ways in which a search may have labels taken, or null: as the parent does. */
+/** The ways in which a search may have labels taken; null: as this optimizer usually does. */
 export const choiceRules = z
   .array(ruleNames, 'A list is wanted, such as ["greedy", "calibrated"].')
-  .min(1)
   .nullable()
   .default(null);
 
-type RuleName = z.output<typeof ruleNames>;
+export type RuleName = z.output<typeof ruleNames>;
 
 /** The rules to try; null stands for the candidate's own. Priors belong to a prompt: a calibrated parent's children are calibrated anew. */
 export function rulesToTry(wanted: readonly RuleName[] | null, parent: Candidate): readonly (RuleName | null)[] {
-  if (wanted) return wanted;
+  if (wanted && wanted.length > 0) return wanted;
   const isCalibrated = Object.values(parent.predictors).some(({ choice }) => typeof choice === 'object');
   return [isCalibrated ? 'calibrated' : null];
 }

@@ -93,6 +93,12 @@ describe('an optimizer that was made without a thought of layouts', () => {
       expect(predictor.chatFormat).toBe('value');
     });
 
+  test('tries the choice rules that it is told to', async () => {
+    const search = labeledFewShot({ k: 2, choiceRules: ['most-probable'] });
+    const { predictor } = await optimized(search, ({ choice }) => choice === 'most-probable');
+    expect(predictor.choice).toBe('most-probable');
+  });
+
   test('tries none by itself', async () => {
     const { trials } = await optimized(labeledFewShot({ k: 2 }), () => false);
     expect(trials.map(({ note }) => note)).toEqual(['start', 'labelled demos']);

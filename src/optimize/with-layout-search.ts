@@ -1,0 +1,53 @@
+import type { z } from 'zod';
+import { candidateId } from '../core/candidate.ts';
+import type { Notice } from '../core/notice.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
+import type { Algorithm } from './algorithm.ts';
+import { type LayoutSearchSettings, layoutCalls, searchLayouts } from './layout-search.ts';
+import { requireUsableFormats } from './layouts.ts';
+
+/** What the layout search looks at among an optimizer's parameters. */
+type Parameters = LayoutSearchSettings & {
+  readonly maxDemoTokens?: number | null;
+  readonly stopAtScore?: number | null;
+};
+
+/** The same algorithm, and after it a search over the layouts of what it found. `usual` holds where the parameters say nothing. */
+export function withLayoutSearch<S extends z.ZodObject>(
+  { parameters: own, expectedCalls, optimize }: Algorithm<S>,
+  usual: Partial<LayoutSearchSettings>,
+): Pick<Algorithm<S>, 'expectedCalls' | 'optimize'> {
+  const settingsOf = (given: Parameters): LayoutSearchSettings => ({
+    chatFormats: given.chatFormats ?? usual.chatFormats ?? [],
+    labelLists: given.labelLists ?? usual.labelLists ?? [],
+    demoOrders: given.demoOrders ?? usual.demoOrders ?? [],
+    // An algorithm that has this parameter itself has tried them already.
+    choiceRules: 'choiceRules' in own.shape ? [] : (given.choiceRules ?? usual.choiceRules ?? []),
+  });
+  // `as`: `defineOptimizer` has put them into the schema.
+  const read = (parameters: z.output<S>) => parameters as unknown as Parameters;
+  return {
+    expectedCalls: (parameters, sizes) =>
+      expectedCalls(parameters, sizes) + layoutCalls(settingsOf(read(parameters)), sizes),
+    async optimize(parameters, parent, context, metric) {
+      const given = read(parameters);
+      requireUsableFormats(parent, given, context.structure);
+      const kept: Notice[] = [];
+      const watched: OptimizerContext = {
+        ...context,
+        notice: (notice) => (notice.code === 'start-kept' ? kept.push(notice) : context.notice(notice)),
+      };
+      const found = await optimize(parameters, parent, watched, metric);
+      const result = await searchLayouts(found, context, {
+        settings: settingsOf(given),
+        maxDemoTokens: given.maxDemoTokens ?? null,
+        enough: given.stopAtScore ?? 1,
+        metric,
+      });
+      // Words and demos may stay as they were, and the layout not.
+      const isKept = candidateId(result.candidate) === candidateId(found.candidate);
+      for (const notice of isKept ? kept : []) context.notice(notice);
+      return result;
+    },
+  };
+}
