@@ -179,8 +179,12 @@ export interface LanguageModel {
   readonly base: BaseModel;
   /** What the user should know about how the model runs; complete once it was opened. */
   readonly notices: readonly Notice[];
-  /** Opens the model when it is closed. `wanted` is the engine of a run's first start: its layout is used again, whatever the hardware offers now. */
-  engine(wanted?: Engine): Promise<Engine>;
+  /**
+   * Opens the model when it is closed. `wanted` is the engine of a run's first start: its layout is used again, whatever the hardware offers
+   * now. Without it, `neededTokens` says how long the longest call may get, prompt and answer together: a host that chooses its context
+   * itself makes it as large, as far as the model goes.
+   */
+  engine(wanted?: Engine, neededTokens?: number): Promise<Engine>;
   generate(
     request: LmRequest,
     options: { readonly adapter: AdapterFile | null; readonly signal?: AbortSignal },

@@ -68,9 +68,9 @@ export function createModelGate(): ModelGate {
         get notices() {
           return model.notices;
         },
-        engine: (wanted) =>
+        engine: (wanted, neededTokens) =>
           inTurn(async () => {
-            const engine = await model.engine(wanted);
+            const engine = await model.engine(wanted, neededTokens);
             computesElsewhere = engine.device !== 'cpu';
             return engine;
           }),

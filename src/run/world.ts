@@ -7,6 +7,7 @@ import type { Experiment } from './experiment.ts';
 import { type Memory, remembering } from './memory.ts';
 import { createModelGate } from './model-gate.ts';
 import { type Recorder, recorder } from './recorder.ts';
+import { tokensNeeded } from './tokens-needed.ts';
 
 /** What a run needs from outside of the algorithms. */
 export interface RunPorts {
@@ -48,7 +49,7 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
   const engineOf = (base: string): Promise<Engine> => {
     const known = engines.get(base);
     if (known) return known;
-    const opened = openEngine(models, store, id, base);
+    const opened = openEngine(models, store, id, base, () => tokensNeeded(experiment));
     engines.set(base, opened);
     const model = models.get(base)?.base.name ?? base;
     // A failure to open reaches whoever asked for it.
@@ -89,12 +90,18 @@ const layoutText = ({ device, threads, sequences, contextTokens, batchTokens }: 
   `${device}: ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${sequences} ${sequences === 1 ? 'sequence' : 'sequences'} of ${contextTokens} tokens, batches of ${batchTokens}`;
 
 /** The layout of a run's first start is stored and used at every other one: it is part of every call's key. */
-async function openEngine(models: World['models'], store: Store, run: string, base: string): Promise<Engine> {
+async function openEngine(
+  models: World['models'],
+  store: Store,
+  run: string,
+  base: string,
+  needed: () => number,
+): Promise<Engine> {
   const model = models.get(base);
   if (!model) throw new TypeError(`No model ${base} was given to this run`);
   // `as` twice: engines are plain data, and only engines are stored here.
   const known = store.layout(run, base) as unknown as Engine | undefined;
-  const engine = await model.engine(known);
+  const engine = await (known ? model.engine(known) : model.engine(undefined, needed()));
   if (!known) store.addLayout(run, base, engine as unknown as Fields);
   return engine;
 }

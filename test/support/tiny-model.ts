@@ -8,7 +8,7 @@ const size = { embedding: 64, layers: 2, heads: 4, keyHeads: 2, feedForward: 128
 /** Byte-level BPE and ChatML, as SmolLM2 and Qwen have them; or sentencepiece, a BOS and a template that refuses a system role. */
 export type TinyKind = 'bpe' | 'sentencepiece';
 
-export function writeTinyModel(path: string, kind: TinyKind = 'bpe'): string {
+export function writeTinyModel(path: string, kind: TinyKind = 'bpe', contextTokens = size.context): string {
   const { tokens, metadata } = kind === 'bpe' ? bpe() : sentencepiece();
   const weights = randomWeights(tokens).map(({ name, shape, values }) =>
     shape.length === 1
@@ -23,7 +23,7 @@ export function writeTinyModel(path: string, kind: TinyKind = 'bpe'): string {
   });
   const data = Buffer.alloc(offset);
   for (const [index, { bytes }] of weights.entries()) bytes.copy(data, tensors[index]!.offset);
-  writeFileSync(path, ggufBytes({ metadata: [...architecture, ...metadata], tensors, data }));
+  writeFileSync(path, ggufBytes({ metadata: [...architecture(contextTokens), ...metadata], tensors, data }));
   return path;
 }
 
@@ -40,11 +40,11 @@ function quantized(values: Float32Array): Buffer {
   return Buffer.concat(blocks);
 }
 
-const architecture: readonly (readonly [string, Scalar])[] = [
+const architecture = (contextTokens: number): readonly (readonly [string, Scalar])[] => [
   ['general.architecture', string('llama')],
   ['general.name', string('tiny')],
   ['general.file_type', uint(7)],
-  ['llama.context_length', uint(size.context)],
+  ['llama.context_length', uint(contextTokens)],
   ['llama.embedding_length', uint(size.embedding)],
   ['llama.block_count', uint(size.layers)],
   ['llama.feed_forward_length', uint(size.feedForward)],

@@ -127,11 +127,21 @@ async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: 
   }
 }
 
-async function chooseLayout({ wishes, earlier }: OpenOrder, llama: Llama, model: LlamaModel): Promise<Layout> {
+/** Tokens of a context that nobody has asked for more of: prompts of a few demos, and questions to a prompt model. */
+const usualContextTokens = 2048;
+
+/** No more than this is taken by itself: one endless row must not take the memory of all others. */
+const mostContextTokens = 8192;
+
+async function chooseLayout(
+  { wishes, neededTokens, earlier }: OpenOrder,
+  llama: Llama,
+  model: LlamaModel,
+): Promise<Layout> {
   const device = await deviceName(llama);
   if (earlier) return { ...layoutOf(earlier), device };
   const trained = model.trainContextSize;
-  const contextTokens = wishes.contextTokens ?? Math.min(trained, 2048);
+  const contextTokens = wishes.contextTokens ?? Math.min(Math.max(usualContextTokens, neededTokens), mostContextTokens);
   const layout = {
     device,
     threads: wishes.threads,

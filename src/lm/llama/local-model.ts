@@ -20,7 +20,7 @@ export interface LocalModelOptions {
   readonly sequences?: number;
   /** Tokens of a prompt evaluated in one pass. Default: 512. */
   readonly batchTokens?: number;
-  /** Tokens of prompt and answer together. Default: what the model was trained on, at most 2048. */
+  /** Tokens of prompt and answer together. Default: 2048, or what a run's longest call needs, at most 8192 and what the model was trained on. */
   readonly contextTokens?: number;
 }
 

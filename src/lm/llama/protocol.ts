@@ -22,6 +22,8 @@ export interface OpenOrder {
   readonly gguf: string;
   readonly device: DeviceChoice;
   readonly wishes: LayoutWishes;
+  /** How long the longest call may get; 0: not known. */
+  readonly neededTokens: number;
   /** The engine of an earlier opening: its layout is taken over, and its `reproducible` when nothing else differs. */
   readonly earlier: Engine | null;
   /** A folder of the host's own, removed by the parent after the host's end. */

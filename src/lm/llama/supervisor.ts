@@ -8,7 +8,7 @@ import { layoutOf, type OpenOrder, type Work, type WorkResult } from './protocol
 /** A model host as one uses it: opened when needed, opened again when it dies, closed on request. */
 export interface Supervisor {
   /** Opens the host at first; known from then on without opening it again, unless another layout is wanted. */
-  engine(wanted?: Engine): Promise<Engine>;
+  engine(wanted?: Engine, neededTokens?: number): Promise<Engine>;
   /** The engine and its notices once the host was opened. */
   known(): Pick<HostLink, 'engine' | 'notices'> | null;
   /** Settles exactly once; rejects with the signal's reason, an InputError, a WorldError, or a HostKiller. */
@@ -19,7 +19,7 @@ export interface Supervisor {
 
 export interface SupervisorOptions {
   readonly entry: URL;
-  readonly order: Omit<OpenOrder, 'scratch' | 'earlier'>;
+  readonly order: Omit<OpenOrder, 'scratch' | 'earlier' | 'neededTokens'>;
   readonly patienceMs: number;
   readonly openingPatienceMs: number;
   /** Throws when the model file is not what it was. */
@@ -35,6 +35,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
   let wear = createHostWear();
   let known: Pick<HostLink, 'engine' | 'notices'> | null = null;
   let earlier: Engine | null = null;
+  let neededTokens = 0;
   let closing: Promise<void> | null = null;
 
   const events: HostLinkEvents = {
@@ -61,7 +62,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
     if (link) return;
     await options.beforeOpening();
     const { entry, patienceMs, openingPatienceMs } = options;
-    const order = { ...options.order, earlier };
+    const order = { ...options.order, earlier, neededTokens };
     const fresh = await openHostLink({
       entry,
       order,
@@ -152,9 +153,20 @@ export function supervise(options: SupervisorOptions): Supervisor {
     earlier = wanted;
   }
 
+  /** A context that is too small for the work ahead is given up for one that is not, unless its size was asked for. */
+  async function makeRoomFor(tokens: number): Promise<void> {
+    if (tokens <= neededTokens) return;
+    neededTokens = tokens;
+    if (!known || known.engine.contextTokens >= tokens || options.order.wishes.contextTokens !== undefined) return;
+    await release();
+    known = null;
+    earlier = null;
+  }
+
   return {
-    async engine(wanted) {
-      if (wanted && !(known && hasLayoutOf(known.engine, wanted))) await changeLayout(wanted);
+    async engine(wanted, tokens = 0) {
+      if (!wanted) await makeRoomFor(tokens);
+      else if (!(known && hasLayoutOf(known.engine, wanted))) await changeLayout(wanted);
       if (!known) await use(open);
       void pump();
       return known!.engine;
