@@ -102,7 +102,7 @@ export const memoryOver = (store) =>
     models: new Map([[candidate.predictors.route.model.base, scriptedModel]]),
     engineOf: async () => engine,
     adapterFile: () => undefined,
-    maxCalls: null,
+    budget: { request: async () => ({ settle: () => {} }) },
     signal: new AbortController().signal,
     onCount: () => {},
   });

@@ -1,7 +1,9 @@
 import { createLogUpdate } from 'log-update';
 import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
+import type { BudgetState } from '../core/budget.ts';
 import type { LiveEvent, Progress, RunEvent } from '../core/event.ts';
+import { leftText } from '../report/budget-text.ts';
 import { now } from '../system/clock.ts';
 
 export interface LiveView {
@@ -20,6 +22,7 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
   const draw = stream.isTTY ? createLogUpdate(stream) : null;
   const started = now();
   let calls = { requested: 0, made: 0, remembered: 0 };
+  let budget: BudgetState | null = null;
   let current = '';
   let best: { readonly what: string; readonly mean: number } | null = null;
   let note = 'baseline';
@@ -39,7 +42,9 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
   const status = (): string => {
     const left = Math.max(0, expectedCalls - calls.requested);
     const top = best ? ` · best ${percent(best.mean)} (${best.what})` : '';
-    return `${current}${top} · ${calls.requested} calls done${left > 0 ? `, about ${left} to go` : ''}${timeLeft()}`;
+    const rest = budget === null ? '' : leftText(budget);
+    const allowed = rest === '' ? '' : ` · budget left: ${rest}`;
+    return `${current}${top} · ${calls.requested} calls done${left > 0 ? `, about ${left} to go` : ''}${timeLeft()}${allowed}`;
   };
   const refresh = (isNews: boolean) => {
     if (draw) draw(pc.dim(status()));
@@ -49,8 +54,10 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
     }
   };
   const onProgress = (progress: Progress) => {
-    if (progress.type === 'calls') calls = progress;
-    else if (progress.type === 'phase') line(`  ${progress.phase} …`);
+    if (progress.type === 'calls') {
+      calls = progress;
+      budget = progress.budget;
+    } else if (progress.type === 'phase') line(`  ${progress.phase} …`);
     else if (progress.type === 'training') {
       current = `training: step ${progress.step} of ${progress.steps}, loss ${progress.loss.toFixed(3)}, ${prettyMs(1000 * progress.secondsLeft, { compact: true })} left`;
     } else
@@ -102,6 +109,8 @@ function eventText(event: RunEvent, note: string): string | null {
       return event.val === null ? `  ${event.strategy}` : `  ${event.strategy}: ${percent(event.val)} on val`;
     case 'step-failed':
       return pc.red(`  step ${event.step} (${event.key}) failed: ${event.message}`);
+    case 'time-over':
+      return pc.yellow('  the limit in minutes is reached: the steps begin nothing new');
     case 'notice':
       return pc.yellow(`note: ${event.notice.message}`);
     default:

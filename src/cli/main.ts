@@ -11,7 +11,7 @@ import { type VerifyFlags, verifyCommand } from './commands/verify.ts';
 import { demoFlags } from './demo.ts';
 import { exitCodeOf, explain } from './exit.ts';
 import { type Output, output } from './output.ts';
-import { fraction, gathered, typed, wholeNumber } from './parse-flags.ts';
+import { fraction, gathered, positiveNumber, typed, wholeNumber } from './parse-flags.ts';
 import { planRun, type RunFlags } from './plan-run.ts';
 import { samplingFlags } from './sampling-flags.ts';
 import { setUpInTerminal } from './setup.ts';
@@ -48,7 +48,22 @@ const search = (command: Command): Command =>
     .option('--optimizer <key=name>', 'the optimizer under a key', gathered, [])
     .option('--set <key.parameter=value>', 'a parameter of an optimizer', gathered, [])
     .option('--seed <n>', "the run's seed (default: 0)", typed(wholeNumber('--seed', 0)))
-    .option('--max-calls <n>', 'requests that the steps may make', typed(wholeNumber('--max-calls', 1)))
+    .option('--max-calls <n>', 'requests to models that the steps may make', typed(wholeNumber('--max-calls', 1)))
+    .option(
+      '--max-metric-calls <n>',
+      'examples that the steps may evaluate, each as often as they do',
+      typed(wholeNumber('--max-metric-calls', 1)),
+    )
+    .option(
+      '--max-tokens <n>',
+      'prompt and completion tokens that the steps may use',
+      typed(wholeNumber('--max-tokens', 1)),
+    )
+    .option(
+      '--max-minutes <minutes>',
+      'active time after which no step begins anything new',
+      typed(positiveNumber('--max-minutes')),
+    )
     .option(
       '--max-errors <n>',
       'exceptions of program or metric that are tolerated in one evaluation',

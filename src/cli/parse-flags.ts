@@ -95,6 +95,14 @@ export function numberWithin(flag: string, bounds: Bounds): (text: string) => nu
   };
 }
 
+export function positiveNumber(flag: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+    throw new InputError('flag-type', [`${flag} is "${text}"; it is a number above 0.`], `For example ${flag} 2.5.`);
+  };
+}
+
 export const fraction = (flag: string): ((text: string) => number) =>
   numberWithin(flag, { least: 0, most: 1, mostIncluded: false, sample: 0.2 });
 

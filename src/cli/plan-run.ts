@@ -38,6 +38,9 @@ export interface RunFlags {
   readonly threads?: number;
   readonly context?: number;
   readonly maxCalls?: number;
+  readonly maxMetricCalls?: number;
+  readonly maxTokens?: number;
+  readonly maxMinutes?: number;
   readonly maxErrors?: number;
   readonly stepStart?: 'best' | 'latest';
   readonly promptStart?: 'current' | 'original';
@@ -64,7 +67,8 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
   const lm = await openModel(source.modelPath, host);
   const teacher = flags.teacher === undefined ? undefined : source.program.withLm(await openModel(flags.teacher, host));
   const promptModel = flags.promptModel === undefined ? undefined : await openModel(flags.promptModel, host);
-  const { seed, maxCalls, maxErrors, stepStart, promptStart, onStepError, openTest, strategy } = flags;
+  const { maxCalls, maxMetricCalls, maxTokens, maxMinutes } = flags;
+  const { seed, maxErrors, stepStart, promptStart, onStepError, openTest, strategy } = flags;
   return {
     student: source.program.withLm(lm),
     metric: source.metric,
@@ -77,6 +81,9 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
       ...defined({
         seed,
         maxCalls,
+        maxMetricCalls,
+        maxTokens,
+        maxMinutes,
         maxErrors,
         stepStart,
         promptStart,

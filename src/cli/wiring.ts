@@ -15,6 +15,7 @@ import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
 import { simba } from '../optimize/simba/simba.ts';
 import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
 import { memoryStore, sqliteStore } from '../store/sqlite-store.ts';
+import { now } from '../system/clock.ts';
 import { modelsFolder, packageVersion } from '../system/folders.ts';
 import { onNetworkAttempt } from '../system/network.ts';
 import { pythonTrainer } from '../trainer/python-trainer.ts';
@@ -42,6 +43,7 @@ export const defaults: Defaults = {
   concurrency,
   openStore: (path) => (path === undefined ? memoryStore() : sqliteStore(path)),
   trainer: () => pythonTrainer(),
+  now,
   onNetworkAttempt,
   optimizers: () => ({ p: bootstrapFewShotWithRandomSearch(), w: bootstrapFinetune() }),
 };

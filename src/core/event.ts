@@ -1,3 +1,4 @@
+import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
 import type { Failure } from './failure.ts';
 import type { Json } from './json.ts';
@@ -75,6 +76,8 @@ export type RunEvent =
       readonly code: string;
       readonly message: string;
     }
+  /** The limit in minutes was found passed, at this look of the run (they are counted from 1): the one thing here that a clock decided. */
+  | { readonly type: 'time-over'; readonly look: number }
   | { readonly type: 'chosen'; readonly strategy: string; readonly candidate: string }
   | { readonly type: 'run-end' };
 
@@ -104,6 +107,12 @@ export type Progress =
       readonly loss: number;
       readonly secondsLeft: number;
     }
-  | { readonly type: 'calls'; readonly requested: number; readonly made: number; readonly remembered: number };
+  | {
+      readonly type: 'calls';
+      readonly requested: number;
+      readonly made: number;
+      readonly remembered: number;
+      readonly budget: BudgetState;
+    };
 
 export type LiveEvent = RunEvent | { readonly type: 'progress'; readonly progress: Progress };

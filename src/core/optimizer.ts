@@ -70,7 +70,10 @@ export interface OptimizerContext {
   readonly promptModel: ModelRef;
   readonly rng: Rng;
   readonly signal: AbortSignal;
-  /** Requests left before the run's budget is spent; Infinity without one. */
+  /**
+   * Requests that are left before a limit of the run's budget is met; Infinity without one. A metric call that is left counts as one request
+   * for each predictor, a token that is left as its share of the largest request of a row so far; 0 when the time is over.
+   */
   callsLeft(): number;
   /** Runs the program on the examples; rows come back in their order. */
   evaluate(candidate: Candidate, examples: readonly Example[], options?: EvaluateOptions): Promise<Evaluation>;

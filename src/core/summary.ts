@@ -1,3 +1,4 @@
+import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
 import type { Notice } from './notice.ts';
 import type { Start } from './store.ts';
@@ -33,10 +34,13 @@ export interface RunSummary {
   /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */
   readonly constraint: { readonly forks: number; readonly overruled: number };
   readonly seconds: number;
+  /** What the steps spent, and what they were allowed to. */
+  readonly budget: BudgetState;
   /** How often the turn to compute went from one model to another, in the start that finished the run. */
   readonly modelSwitches: number;
   /** How often anything of the run tried to reach another machine. */
   readonly networkAttempts: number;
+  /** `replay`: a resume repeats what is remembered; a run from scratch may differ, by the engine's doing or by that of a limit in minutes. */
   readonly reproducible: 'bytes' | 'replay';
   readonly starts: readonly Start[];
   readonly notices: readonly Notice[];

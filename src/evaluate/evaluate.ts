@@ -28,8 +28,13 @@ export interface EvaluationRequest {
   readonly maxErrors: number;
   /** Takes an example's own demo out of the prompt while that example is asked. */
   readonly leaveOneOut: boolean;
+  /** Default: all rows in one group. */
+  readonly inGroups?: RowGroups | null;
   onRow?(done: number, meanSoFar: number): void;
 }
+
+/** Has so many rows asked in groups, in order and one after the other: `ask` asks those from `from` up to and without `to`. */
+export type RowGroups = (rows: number, ask: (from: number, to: number) => Promise<void>) => Promise<void>;
 
 interface Attempted {
   readonly row: Row;
@@ -49,13 +54,17 @@ export async function evaluateCandidate(request: EvaluationRequest): Promise<Eva
   const programFor = preparedPrograms(request);
   let done = 0;
   let sum = 0;
-  await mapInOrder(examples, concurrency, async (example, index) => {
-    const result = await attemptExample(request, programFor(example), example);
-    attempted[index] = result;
-    countErrors();
-    sum += result.row.score.value;
-    request.onRow?.(++done, sum / done);
-  });
+  const ask = async (from: number, to: number): Promise<void> => {
+    await mapInOrder(examples.slice(from, to), concurrency, async (example, index) => {
+      const result = await attemptExample(request, programFor(example), example);
+      attempted[from + index] = result;
+      countErrors();
+      sum += result.row.score.value;
+      request.onRow?.(++done, sum / done);
+    });
+  };
+  if (request.inGroups) await request.inGroups(examples.length, ask);
+  else await ask(0, examples.length);
   return evaluationOf(
     candidateId(candidate),
     attempted.map(({ row }) => row),

@@ -134,10 +134,14 @@ async function bootstrappedLessons(
   metric: Metric | undefined,
 ): Promise<ReadonlyMap<string, readonly Lesson[]>> {
   const lessons = new Map<string, readonly Lesson[]>();
+  const predictors = Object.keys(context.structure.predictors).length;
   const student: Teacher = { structure: context.structure, candidate: parent };
   for (const teacher of context.teachers.length > 0 ? context.teachers : [student]) {
     for (let seed = 0; seed < attempts; seed++) {
-      const open = context.train.filter(({ id }) => !lessons.has(id));
+      const missing = context.train.filter(({ id }) => !lessons.has(id));
+      const open = missing.slice(0, Math.max(0, context.callsLeft()) / predictors);
+      if (open.length < missing.length) sayThatTheBudgetEnds(context, open.length, missing.length);
+      if (open.length === 0) return lessons;
       const attempt = { temperature: seed === 0 ? 0 : temperature, seed };
       const { rows } = await context.evaluate(teacher.candidate, open, {
         structure: teacher.structure,
@@ -156,6 +160,12 @@ async function bootstrappedLessons(
   }
   return lessons;
 }
+
+const sayThatTheBudgetEnds = ({ notice }: OptimizerContext, asked: number, missing: number): void =>
+  notice({
+    code: 'budget-ends-bootstrapping',
+    message: `The budget has calls left for ${asked} of ${missing} attempts: the rows are made of what was found until then.`,
+  });
 
 const distinct = (lessons: readonly Lesson[]): Lesson[] => [
   ...new Map(

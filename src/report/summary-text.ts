@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import type { RunSummary, ScoreInterval } from '../core/summary.ts';
+import { spentText } from './budget-text.ts';
 
 /** The table that a run ends with, for a terminal. */
 export function summaryText(summary: RunSummary): string {
@@ -75,8 +76,9 @@ function gainText(strategy: string, baseline: ScoreInterval, chosen: ScoreInterv
 }
 
 function costText(summary: RunSummary): string {
-  const { calls, tokens, constraint, seconds, starts, reproducible, modelSwitches } = summary;
+  const { calls, tokens, constraint, seconds, starts, reproducible, modelSwitches, budget } = summary;
   const whole = (count: number) => Math.round(count).toLocaleString('en-US');
+  const spent = spentText(budget);
   return [
     `calls: ${whole(calls.requested)} requested, ${whole(calls.made)} made, ${whole(calls.remembered)} remembered`,
     `tokens: ${whole(tokens.prompt)} prompt (${whole(tokens.cachedPrompt)} of them cached), ${whole(tokens.completion)} completion`,
@@ -85,6 +87,7 @@ function costText(summary: RunSummary): string {
           `labels: at ${whole(constraint.overruled)} of ${whole(constraint.forks)} forks the model would have written something else`,
         ]
       : []),
+    ...(spent === '' ? [] : [`budget of the steps: ${spent}`]),
     `time: ${seconds.toFixed(1)} s in ${starts.length} start${starts.length === 1 ? '' : 's'}; repeats ${reproducible === 'bytes' ? 'byte for byte' : 'by replaying what is remembered'}`,
     ...(modelSwitches > 0 ? [`models took turns: ${whole(modelSwitches)} switches`] : []),
   ].join('\n');

@@ -10,6 +10,7 @@ import type { Store } from '../core/store.ts';
 import { type CheckedStrategy, parseStrategy } from '../core/strategy.ts';
 import type { RunSummary } from '../core/summary.ts';
 import type { Trainer } from '../core/trainer.ts';
+import { noLimits, noticesOfLimits, requireLimits } from './budget-limits.ts';
 import { eventStream } from './event-stream.ts';
 import type { Experiment, RunSettings, StepOverrides } from './experiment.ts';
 import { execute, runId } from './run.ts';
@@ -83,6 +84,8 @@ export interface Defaults {
   readonly concurrency: number;
   openStore(path: string | undefined): Store;
   trainer(): Trainer;
+  /** Milliseconds; only ever asked where there is a limit in minutes, and to show how much is left. */
+  now(): number;
   onNetworkAttempt(listener: (to: string) => void): () => void;
   optimizers(): { readonly p: Optimizer; readonly w: Optimizer };
 }
@@ -93,7 +96,7 @@ export const defaultSettings: RunSettings = {
   promptStart: 'current',
   onStepError: 'continue',
   maxErrors: 10,
-  maxCalls: null,
+  ...noLimits,
   openTest: 'chosen',
 };
 
@@ -133,6 +136,7 @@ function start<P extends AnyProgram>(
     concurrency: options.numThreads ?? defaults.concurrency,
     signal: options.signal ?? new AbortController().signal,
     show: events.push,
+    now: defaults.now,
     onNetworkAttempt: defaults.onNetworkAttempt,
   };
   const finished = execute(experiment, ports).then((summary) => optimizedProgram(student, summary, experiment, store));
@@ -152,6 +156,7 @@ export function readExperiment(
   version: string,
 ): Experiment {
   const { structure } = student;
+  const settings = readSettings(options);
   const seed = options.seed ?? 0;
   const strategy = parseStrategy(options.strategy ?? 'p -> w -> p', Object.keys(optimizers));
   const rows = (name: string, given: readonly ExampleLike[]) =>
@@ -192,8 +197,8 @@ export function readExperiment(
     metric,
     splits,
     seed,
-    settings: readSettings(options),
-    notices: [...notices, ...noticesOfEndpoints(models.values())],
+    settings,
+    notices: [...notices, ...noticesOfLimits(settings), ...noticesOfEndpoints(models.values())],
     sources: options.sources ?? [],
     version,
   };
@@ -205,7 +210,9 @@ function readSettings(options: Partial<RunSettings>): RunSettings {
     const value = options[name as keyof RunSettings];
     return value === undefined ? [] : [[name, value]];
   });
-  return { ...defaultSettings, ...Object.fromEntries(given) };
+  const settings: RunSettings = { ...defaultSettings, ...Object.fromEntries(given) };
+  requireLimits(settings);
+  return settings;
 }
 
 const teacherPrograms = (teacher: AnyProgram | readonly AnyProgram[] | undefined): readonly AnyProgram[] =>

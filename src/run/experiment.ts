@@ -8,9 +8,10 @@ import type { Optimizer, Teacher } from '../core/optimizer.ts';
 import type { Structure } from '../core/program.ts';
 import { signatureJson } from '../core/signature.ts';
 import { strategyText } from '../core/strategy.ts';
+import type { BudgetLimits } from './budget-limits.ts';
 
 /** The choices of a run that have an effect on its result. */
-export interface RunSettings {
+export interface RunSettings extends BudgetLimits {
   /** Before every step the train set is shuffled with the step's own stream. */
   readonly shuffleTrainsetBetweenSteps: boolean;
   /** A step starts from the best candidate so far (ties to the later), or from the latest. */
@@ -19,8 +20,6 @@ export interface RunSettings {
   readonly promptStart: 'current' | 'original';
   readonly onStepError: 'continue' | 'stop';
   readonly maxErrors: number;
-  /** Requests that the steps may make in all; null: no limit. */
-  readonly maxCalls: number | null;
   /** Who is measured on the sealed test split at the end: the chosen program and the baseline, or every candidate (exploratory). */
   readonly openTest: 'chosen' | 'all';
 }

@@ -4,7 +4,7 @@ import type { Example } from '../core/example.ts';
 import type { Evaluation } from '../core/metric.ts';
 import type { EvaluateOptions } from '../core/optimizer.ts';
 import { firstAttempt } from '../core/program.ts';
-import { evaluateCandidate } from '../evaluate/evaluate.ts';
+import { evaluateCandidate, type RowGroups } from '../evaluate/evaluate.ts';
 import type { World } from './world.ts';
 
 /** What is measured, and what a person is told meanwhile. */
@@ -32,11 +32,14 @@ export async function measureAll(
   measurements: readonly Measurement[],
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
-  const settled = await Promise.allSettled(measurements.map((measurement) => run(world, measurement, options)));
-  const failed = settled.find((one) => one.status === 'rejected');
-  if (failed) throw failed.reason;
-  // `as`: none was rejected.
-  const evaluations = settled.map((one) => (one as PromiseFulfilledResult<Evaluation>).value);
+  const rows = measurements.reduce((sum, { examples }) => sum + examples.length, 0);
+  if (rows > 0) world.budget.begin(rows);
+  const groups = await Promise.all(measurements.map((measurement) => rowGroups(world, measurement)));
+  const work = measurements.map(
+    (measurement, index) => () => run(world, measurement, { ...options, inGroups: groups[index]! }),
+  );
+  // What goes in groups goes one after the other, so that groups are the same at every start.
+  const evaluations = groups.some((group) => group !== null) ? await inTurn(work) : await atOnce(work);
   for (const [index, evaluation] of evaluations.entries()) {
     const { step, split } = measurements[index]!;
     world.recorder.record({
@@ -51,7 +54,32 @@ export async function measureAll(
   return evaluations;
 }
 
-function run({ experiment, ports, memory }: World, measurement: Measurement, options: EvaluateOptions) {
+async function atOnce<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const settled = await Promise.allSettled(work.map((one) => one()));
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  // `as`: none was rejected.
+  return settled.map((one) => (one as PromiseFulfilledResult<T>).value);
+}
+
+async function inTurn<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const results: T[] = [];
+  for (const one of work) results.push(await one());
+  return results;
+}
+
+/** A row makes one call of each predictor, for all that is known, and each may fill its model's context. */
+const rowGroups = ({ budget, engineOf }: World, { candidate }: Measurement): Promise<RowGroups | null> =>
+  budget.rowGroups(async () => {
+    const engines = await Promise.all(Object.values(candidate.predictors).map(({ model }) => engineOf(model.base)));
+    return engines.reduce((sum, { contextTokens }) => sum + contextTokens, 0);
+  });
+
+interface GroupedOptions extends EvaluateOptions {
+  readonly inGroups: RowGroups | null;
+}
+
+function run({ experiment, ports, memory }: World, measurement: Measurement, options: GroupedOptions) {
   const { what, candidate, examples } = measurement;
   return evaluateCandidate({
     structure: options.structure ?? experiment.structure,
@@ -61,6 +89,7 @@ function run({ experiment, ports, memory }: World, measurement: Measurement, opt
     attempt: options.attempt ?? firstAttempt,
     leaveOneOut: options.leaveOneOut ?? false,
     answer: memory.answer,
+    inGroups: options.inGroups,
     concurrency: ports.concurrency,
     maxErrors: experiment.settings.maxErrors,
     onRow: (done, mean) =>

@@ -6,12 +6,15 @@ import type { Store } from '../core/store.ts';
 export interface Recorder {
   /** Stores an event, then shows it. A resumed run records its past again: the store checks that it is the same. */
   record(event: RunEvent): void;
+  /** What an earlier start recorded at the place of the next event. */
+  upcoming(): RunEvent | undefined;
   /** sha256 over the events so far, in order. */
   digest(): string;
 }
 
 export function recorder(store: Store, run: string, show: (event: RunEvent) => void): Recorder {
   const hash = createHash('sha256');
+  const past = store.events(run);
   let index = 0;
   return {
     record(event) {
@@ -20,6 +23,7 @@ export function recorder(store: Store, run: string, show: (event: RunEvent) => v
       hash.update(`${canonicalJson(event as unknown as Json)}\n`);
       show(event);
     },
+    upcoming: () => past[index],
     digest: () => hash.copy().digest('hex'),
   };
 }

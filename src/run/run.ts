@@ -6,6 +6,7 @@ import type { Optimized, Optimizer, OptimizerContext } from '../core/optimizer.t
 import { seededRng } from '../core/rng.ts';
 import { strategyText } from '../core/strategy.ts';
 import type { RunSummary } from '../core/summary.ts';
+import { watchBest } from './best-so-far.ts';
 import { describeExperiment, type Experiment, splitId } from './experiment.ts';
 import { measure } from './measure.ts';
 import { contextFor } from './step-context.ts';
@@ -73,7 +74,7 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
     recorder.record({ type: 'step-start', step, key, optimizer: optimizer.name, from: candidateId(parent) });
     try {
       const context = contextFor(world, step, key, train, rng);
-      const { candidate, trials, details } = await world.memory.budgeted(() => optimize(optimizer, parent, context));
+      const { candidate, trials, details } = await world.budget.counting(() => optimize(optimizer, parent, context));
       taken.push(key);
       const measured = await validate(world, step, strategyText(taken), candidate);
       candidates.push(measured);
@@ -111,9 +112,10 @@ function noteLowBaseline({ val }: Measured, record: (event: RunEvent) => void): 
   record({ type: 'notice', notice: { code: 'low-baseline', message } });
 }
 
-/** An optimizer returns a candidate; what it returns is what the user's run goes on with, so it must be a real one. */
+/** What a step comes to: also where the budget ends in its middle. */
 async function optimize(optimizer: Optimizer, parent: Candidate, context: OptimizerContext): Promise<Optimized> {
-  const optimized = await optimizer.optimize(parent, context);
+  const watched = watchBest(context);
+  const optimized = await optimizer.optimize(parent, watched.context).catch(watched.bestWhenSpent);
   if (context.signal.aborted) throw new Interrupted();
   return optimized;
 }

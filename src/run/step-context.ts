@@ -18,7 +18,7 @@ export function contextFor(
   shuffled: readonly Example[],
   rng: Rng,
 ): OptimizerContext {
-  const { experiment, ports, memory, recorder } = world;
+  const { experiment, ports, memory, budget, recorder } = world;
   const overrides = experiment.overrides[key] ?? {};
   const train = overrides.train ?? shuffled;
   const val = overrides.val ?? experiment.splits.val;
@@ -42,7 +42,7 @@ export function contextFor(
     promptModel,
     rng,
     signal: ports.signal,
-    callsLeft: memory.callsLeft,
+    callsLeft: budget.callsLeft,
     evaluate: (candidate, examples, options) => measure(world, measurement(candidate, examples), options),
     evaluateAll: (candidates, examples, options) =>
       measureAll(
@@ -50,7 +50,10 @@ export function contextFor(
         candidates.map((candidate) => measurement(candidate, examples)),
         options,
       ),
-    ask: (question, inputs, options) => askPromptModel(promptModel, memory.answer, question, inputs, options),
+    async ask(question, inputs, options) {
+      budget.begin(0);
+      return budget.question(() => askPromptModel(promptModel, memory.answer, question, inputs, options));
+    },
     propose(candidate, parents, note) {
       label = note;
       recorder.record({
@@ -80,6 +83,7 @@ export function contextFor(
           'This run has no trainer.',
           'Give one: trainer: pythonTrainer(), or leave out the weight steps.',
         );
+      budget.requireTime();
       const trainable = model(order.base);
       if (!isTrainable(trainable)) throw new TypeError(`The weights of ${trainable.base.path} are out of reach`);
       await world.engineOf(order.base);

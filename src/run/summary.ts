@@ -26,12 +26,14 @@ export async function summarize(
   world: World,
   { candidates, chosen, failedSteps, digest }: StrategyResults,
 ): Promise<RunSummary> {
-  const { id, experiment, ports, memory } = world;
+  const { id, experiment, ports, memory, budget } = world;
   const { store } = ports;
   const totals = store.callTotals(id);
   const { requested, shared } = memory.counts();
   const starts = store.starts(id);
   const engines = await Promise.all([...world.models.keys()].map(world.engineOf));
+  const isReproducible =
+    experiment.settings.maxMinutes === null && engines.every(({ reproducible }) => reproducible === 'bytes');
   return {
     run: id,
     digest,
@@ -49,9 +51,10 @@ export async function summarize(
     },
     constraint: { forks: totals.forks, overruled: totals.overruled },
     seconds: starts.reduce((sum, start) => sum + start.seconds, 0),
+    budget: budget.state(),
     modelSwitches: world.modelSwitches(),
     networkAttempts: store.networkAttempts(id),
-    reproducible: engines.every(({ reproducible }) => reproducible === 'bytes') ? 'bytes' : 'replay',
+    reproducible: isReproducible ? 'bytes' : 'replay',
     starts,
     notices: store.events(id).flatMap((event) => (event.type === 'notice' ? [event.notice] : [])),
   };

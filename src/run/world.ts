@@ -3,10 +3,12 @@ import type { Fields } from '../core/json.ts';
 import type { AdapterFile, Engine, LanguageModel } from '../core/lm.ts';
 import type { Store } from '../core/store.ts';
 import type { Trainer } from '../core/trainer.ts';
+import { type Budget, createBudget } from './budget.ts';
 import type { Experiment } from './experiment.ts';
 import { type Memory, remembering } from './memory.ts';
 import { createModelGate } from './model-gate.ts';
 import { type Recorder, recorder } from './recorder.ts';
+import { createTimeLimit } from './time-limit.ts';
 import { tokensNeeded } from './tokens-needed.ts';
 
 /** What a run needs from outside of the algorithms. */
@@ -18,6 +20,8 @@ export interface RunPorts {
   readonly concurrency: number;
   readonly signal: AbortSignal;
   show(event: LiveEvent): void;
+  /** Milliseconds, by whatever clock. */
+  now(): number;
   /** Calls back at every attempt to reach another machine, until the returned function is called. */
   onNetworkAttempt(listener: (to: string) => void): () => void;
 }
@@ -29,6 +33,7 @@ export interface World {
   readonly ports: RunPorts;
   readonly memory: Memory;
   readonly recorder: Recorder;
+  readonly budget: Budget;
   /** The experiment's models, through one gate when there are several. */
   readonly models: ReadonlyMap<string, LanguageModel>;
   /** How often the models took turns since this start. */
@@ -61,6 +66,16 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
     if (path === undefined) throw new TypeError(`Adapter ${sha256} is neither in the store nor in the experiment`);
     return { sha256, path };
   };
+  const record = recorder(store, id, ports.show);
+  const minutes = activeMinutes(ports, id, start);
+  const limits = experiment.settings;
+  const budget = createBudget({
+    limits,
+    predictors: Object.keys(experiment.structure.predictors).length,
+    time: createTimeLimit({ maxMinutes: limits.maxMinutes, minutes, recorder: record }),
+    minutes,
+    notice: (notice) => record.record({ type: 'notice', notice }),
+  });
   const memory = remembering({
     store,
     run: id,
@@ -68,21 +83,30 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
     models,
     engineOf,
     adapterFile,
-    maxCalls: experiment.settings.maxCalls,
+    budget,
     signal,
-    onCount: ({ requested, made, remembered }) => progress({ type: 'calls', requested, made, remembered }),
+    onCount: ({ requested, made, remembered }) =>
+      progress({ type: 'calls', requested, made, remembered, budget: budget.state() }),
   });
   return {
     id,
     experiment,
     ports,
     memory,
-    recorder: recorder(store, id, ports.show),
+    recorder: record,
+    budget,
     models,
     modelSwitches: gate.switches,
     engineOf,
     adapterFile,
   };
+}
+
+/** Of all starts: those before this one as the store has them, this one by the clock. */
+function activeMinutes({ store, now }: RunPorts, id: string, start: number): () => number {
+  const before = store.starts(id).reduce((sum, { number, seconds }) => sum + (number === start ? 0 : seconds), 0);
+  const began = now();
+  return () => (before + (now() - began) / 1000) / 60;
 }
 
 /** What the host chose for model and machine, in words. */

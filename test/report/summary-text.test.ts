@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Candidate } from '../../src/core/candidate.ts';
 import type { CandidateSummary, RunSummary, ScoreInterval } from '../../src/core/summary.ts';
 import { scoreText, summaryText } from '../../src/report/summary-text.ts';
+import { budgetState } from '../../src/run/budget-limits.ts';
 
 const candidate: Candidate = { predictors: {} };
 const score = (mean: number, n = 100): ScoreInterval => ({ mean, low: mean - 0.05, high: mean + 0.05, n });
@@ -29,6 +30,7 @@ const summaryOf = (
   tokens: { prompt: 1000000, cachedPrompt: 900000, completion: 5000 },
   constraint: { forks: 400, overruled: 20 },
   seconds: 61.25,
+  budget: budgetState({}),
   modelSwitches: 0,
   networkAttempts: 0,
   reproducible: 'bytes',

@@ -65,6 +65,7 @@ function start(
     concurrency: 4,
     openStore: () => store,
     trainer: () => scriptedTrainer(),
+    now: () => 0,
     onNetworkAttempt,
     optimizers,
   });
@@ -143,6 +144,7 @@ describe('p -> w -> p', () => {
       concurrency: 4,
       openStore: () => store,
       trainer: () => scriptedTrainer(),
+      now: () => 0,
       onNetworkAttempt,
       optimizers,
     });

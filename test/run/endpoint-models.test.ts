@@ -37,6 +37,7 @@ const defaults: Defaults = {
   concurrency: 4,
   openStore: () => memoryStore(),
   trainer: () => expect.fail('nothing is to be trained'),
+  now: () => 0,
   onNetworkAttempt: () => () => {},
   optimizers: () => ({ p: labeledFewShot({ k: 2, keepStart: false }), w: bootstrapFinetune() }),
 };

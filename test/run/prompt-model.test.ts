@@ -20,6 +20,7 @@ const optimize = betterTogetherOver({
   concurrency: 4,
   openStore: () => memoryStore(),
   trainer: () => scriptedTrainer(),
+  now: () => 0,
   onNetworkAttempt: () => () => {},
   optimizers: () => ({ p: bootstrapFewShotWithRandomSearch(), w: bootstrapFinetune() }),
 });

@@ -32,6 +32,7 @@ async function finishedRun(lm: LanguageModel = model, strategy: 'p' | 'p -> w' =
     concurrency: 4,
     openStore: () => store,
     trainer: () => scriptedTrainer(),
+    now: () => 0,
     onNetworkAttempt: () => () => {},
     optimizers,
   });

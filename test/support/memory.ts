@@ -24,7 +24,7 @@ export const memoryOf = (store: Store, model: LanguageModel): Memory =>
     models: new Map([[model.base.sha256, model]]),
     engineOf: () => model.engine(),
     adapterFile: (sha256) => ({ sha256, path: '' }),
-    maxCalls: null,
+    budget: { request: async () => ({ settle: () => {} }) },
     signal: new AbortController().signal,
     onCount: () => {},
   });

@@ -2,9 +2,11 @@ import { dirname, join } from 'node:path';
 import { shortId } from '../../core/json.ts';
 import type { LanguageModel } from '../../core/lm.ts';
 import type { RunSummary } from '../../core/summary.ts';
+import { limitsText } from '../../report/budget-text.ts';
 import { promptText } from '../../report/prompt-text.ts';
 import { summaryText } from '../../report/summary-text.ts';
 import type { Optimized } from '../../run/better-together.ts';
+import { budgetState } from '../../run/budget-limits.ts';
 import { saveProgram } from '../../store/program-file.ts';
 import { liveView } from '../live.ts';
 import type { Output } from '../output.ts';
@@ -29,6 +31,8 @@ export async function runPlanned(planned: PlannedRun, { storePath, signal, outpu
       signal,
     });
     output.note(`run ${shortId(run.id)} in ${storePath}`);
+    const limits = limitsText(budgetState(planned.options));
+    if (limits !== '') output.note(`budget of the steps: at most ${limits}`);
     // The run's own promise reports its errors; the view only follows.
     const following = follow(run, view.show);
     const best = await run.finally(() => following.then(view.end));
