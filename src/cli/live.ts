@@ -39,12 +39,14 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
     const left = ((expectedCalls - calls.requested) * elapsed) / Math.max(1, calls.requested);
     return `, about ${prettyMs(left, { compact: true })} left`;
   };
+  const budgetLeft = (): string => {
+    const left = budget === null ? '' : leftText(budget);
+    return left === '' ? '' : ` · budget left: ${left}`;
+  };
   const status = (): string => {
     const left = Math.max(0, expectedCalls - calls.requested);
     const top = best ? ` · best ${percent(best.mean)} (${best.what})` : '';
-    const rest = budget === null ? '' : leftText(budget);
-    const allowed = rest === '' ? '' : ` · budget left: ${rest}`;
-    return `${current}${top} · ${calls.requested} calls done${left > 0 ? `, about ${left} to go` : ''}${timeLeft()}${allowed}`;
+    return `${current}${top} · ${calls.requested} calls done${left > 0 ? `, about ${left} to go` : ''}${timeLeft()}${budgetLeft()}`;
   };
   const refresh = (isNews: boolean) => {
     if (draw) draw(pc.dim(status()));
@@ -79,7 +81,8 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
       )
         best = { what: note, mean: event.mean };
       const text = eventText(event, note);
-      if (text) line(text);
+      const isBorder = event.type === 'step-start' || event.type === 'step-end';
+      if (text) line(isBorder ? text + budgetLeft() : text);
     },
     end: () => draw?.done(),
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fraction, gathered, readOptimizers, wholeNumber } from '../../src/cli/parse-flags.ts';
+import { fraction, gathered, positiveNumber, readOptimizers, wholeNumber } from '../../src/cli/parse-flags.ts';
 import { InputError } from '../../src/core/errors.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
@@ -147,6 +147,27 @@ describe('fraction', () => {
         'flag-type',
         [`--val-ratio is "${text}"; it is a number of at least 0 and less than 1.`],
         'For example --val-ratio 0.2.',
+      ),
+    );
+  });
+});
+
+describe('positiveNumber', () => {
+  const minutes = positiveNumber('--max-minutes');
+
+  test.each([
+    ['0.5', 0.5],
+    ['90', 90],
+  ])('reads %j', (text, value) => {
+    expect(minutes(text)).toBe(value);
+  });
+
+  test.each(['0', '-2', '', 'soon', 'NaN', 'Infinity'])('refuses %j', (text) => {
+    expect(() => minutes(text)).toThrow(
+      new InputError(
+        'flag-type',
+        [`--max-minutes is "${text}"; it is a number above 0.`],
+        'For example --max-minutes 2.5.',
       ),
     );
   });
