@@ -27,7 +27,9 @@ export function defineOptimizer<S extends z.ZodObject>(definition: Definition<S>
   const { name, kind, layouts } = definition;
   const triesLayouts = kind === 'prompt' && layouts !== 'own';
   const schema = z.strictObject({
+    ...definition.parameters.shape,
     ...(triesLayouts ? layoutSearchParameters.shape : {}),
+    // A parameter of its own wins.
     ...definition.parameters.shape,
   });
   const { expectedCalls, optimize } = triesLayouts ? withLayoutSearch(definition, layouts ?? {}) : definition;

@@ -38,7 +38,7 @@ describe('readOptimizers', () => {
 
   test('sets parameters on top of those that are set', () => {
     const { p } = readOptimizers(defaults, [], ['p.maxDemoTokens=300', 'p.sample=false']);
-    expect(p?.parameters).toEqual({ k: 2, sample: false, maxDemoTokens: 300, keepStart: true });
+    expect(p?.parameters).toMatchObject({ k: 2, sample: false, maxDemoTokens: 300, keepStart: true });
   });
 
   test('sets parameters of the optimizer that was chosen', () => {
@@ -80,7 +80,7 @@ describe('readOptimizers', () => {
     expect(refusal([], ['p.demos=8', 'p.size=1'])).toEqual({
       code: 'optimizer-parameter',
       mistakes: ['labeledFewShot has no parameter "demos".', 'labeledFewShot has no parameter "size".'],
-      hint: 'Parameters of labeledFewShot: k, sample, maxDemoTokens, keepStart.',
+      hint: 'Parameters of labeledFewShot: k, sample, maxDemoTokens, keepStart, chatFormats, labelLists, demoOrders, choiceRules.',
     });
   });
 
