@@ -4,6 +4,7 @@ import type { Metric } from '../core/metric.ts';
 import type { OptimizerContext, Trial } from '../core/optimizer.ts';
 import { calibrationRows, rulesToTry, withChoiceRule } from './calibrate.ts';
 import { judge } from './judge.ts';
+import { type Racing, raceAgainst } from './race.ts';
 
 /** A candidate with what is known of its score. */
 export interface Entry extends Trial {
@@ -34,6 +35,10 @@ interface ContestOptions {
   /** Takes an example's own demo out of the prompt while that example is asked. */
   readonly leaveOneOut: boolean;
   readonly metric: Metric | undefined;
+  /** Default: true. */
+  readonly stopLosers?: boolean;
+  /** Default: null. */
+  readonly racing?: Racing;
 }
 
 /** Val, or without one the train rows: there no example may find itself in the prompt. */
@@ -44,7 +49,7 @@ export const judgedRows = ({ val, train }: OptimizerContext): Omit<ContestOption
 export function createContest(
   context: OptimizerContext,
   start: Candidate,
-  { examples, leaveOneOut, metric }: ContestOptions,
+  { examples, leaveOneOut, metric, stopLosers = true, racing = null }: ContestOptions,
 ): Contest {
   // `!`: without wanted rules there is exactly one, the start's own.
   const rule = rulesToTry(null, start)[0]!;
@@ -53,6 +58,7 @@ export function createContest(
   const entries: Entry[] = [];
   const known = new Map<string, Entry>();
   let best: Entry | null = null;
+  let bestScores: readonly number[] | undefined;
   let isBudgetOver = false;
 
   function affords(candidates: number, otherCalls = 0): boolean {
@@ -67,12 +73,21 @@ export function createContest(
   }
 
   async function judged(candidate: Candidate, note: string): Promise<Entry> {
+    const toBeat = best?.score ?? null;
     const { evaluation, score } = await judge(context, candidate, examples, {
-      toBeat: best?.score ?? null,
+      toBeat: stopLosers ? toBeat : null,
+      race: raceAgainst(racing, bestScores),
       leaveOneOut,
       ...(metric ? { metric } : {}),
     });
-    return { candidate, score, note, mean: evaluation.mean, rows: evaluation.rows.length };
+    // Who lost a race may have been asked the easier rows.
+    const mean = score === null ? Math.min(evaluation.mean!, toBeat!) : score;
+    const entry = { candidate, score, note, mean, rows: evaluation.rows.length };
+    // Strictly better only: the earlier candidate wins ties.
+    if (score === null || score <= (toBeat ?? Number.NEGATIVE_INFINITY)) return entry;
+    best = entry;
+    bestScores = evaluation.rows.map((row) => row.score.value);
+    return entry;
   }
 
   return {
@@ -86,8 +101,6 @@ export function createContest(
       const entry = await judged(candidate, note);
       entries.push(entry);
       for (const id of [candidateId(given), candidateId(candidate)]) known.set(id, entry);
-      // Strictly better only: the earlier candidate wins ties.
-      if (entry.score !== null && entry.score > (best?.score ?? Number.NEGATIVE_INFINITY)) best = entry;
       return entry;
     },
     best: () => best,

@@ -7,8 +7,10 @@ import type { Signature } from '../core/signature.ts';
 import { bootstrapParameters, bootstrapped, expectedAttempts } from './bootstrap-few-shot.ts';
 import { type Contest, createContest, type Entry, judgedRows } from './contest.ts';
 import { defineOptimizer } from './define.ts';
+import { stopLosers } from './judge.ts';
 import { bestOf } from './keep-start.ts';
 import { leakGuardMode } from './leak-guard.ts';
+import { racing } from './race.ts';
 import { createRuleInduction, type RuleInduction, type RuleSource } from './rules.ts';
 import { fieldLines } from './task-text.ts';
 
@@ -18,6 +20,8 @@ const parameters = bootstrapParameters.extend({
   /** Rules for each predictor at most. */
   numRules: z.int().positive().default(10),
   leakGuard: leakGuardMode,
+  stopLosers,
+  racing,
 });
 
 type Settings = z.output<typeof parameters>;
@@ -46,7 +50,7 @@ export const inferRules = defineOptimizer({
   },
   async optimize(settings, parent, given, metric) {
     const { context, rows } = divided(given);
-    const contest = createContest(context, parent, { ...rows, metric });
+    const contest = createContest(context, parent, { ...settings, ...rows, metric });
     // The guard knows all rows, those that are judged on too.
     const induction = createRuleInduction(given, settings);
     const isPossible = context.train.length > 0 && rows.examples.length > 0;

@@ -5,8 +5,9 @@ import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
 import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
 import { calibrationRows, canBeCalibrated, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
 import { count, defineOptimizer } from './define.ts';
-import { judge } from './judge.ts';
+import { judge, stopLosers } from './judge.ts';
 import { labelled } from './labeled-few-shot.ts';
+import { raceAgainst, racing } from './race.ts';
 
 const parameters = z.object({
   metricThreshold: z.number().nullable().default(null),
@@ -17,8 +18,8 @@ const parameters = z.object({
   numCandidatePrograms: count(16),
   /** Ends the search at this score (a fraction of 1). */
   stopAtScore: z.number().nullable().default(null),
-  /** Stops judging a candidate when full marks on all examples left would not let it win; its trial then has no score. */
-  stopLosers: z.boolean().default(true),
+  stopLosers,
+  racing,
   /** Only these candidates, by their number: -3 no demos, -2 labelled, -1 in train order, 0 and up random. */
   restrict: z.array(z.int()).nullable().default(null),
   /** Whether labelled demos are drawn at random or taken from the top. */
@@ -52,7 +53,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     const judged = leaveOneOut ? context.train : context.val;
     const predictors = Object.keys(context.structure.predictors).length;
     const trials: Trial[] = [];
-    let best: (Trial & { readonly demos: string }) | undefined;
+    let best: (Trial & { readonly demos: string; readonly scores: readonly number[] }) | undefined;
     for (const { number, rule, isNamed } of waysOf(settings, parent, context)) {
       const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
       const affords = () => context.callsLeft() >= callsEach;
@@ -72,11 +73,14 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
       context.propose(candidate, [parent], note);
       // Demos come from the train set: where that is what is judged, no example may find itself in the prompt.
       const toBeat = settings.stopLosers ? (best?.score ?? null) : null;
-      const { score } = await judge(context, candidate, judged, { toBeat, leaveOneOut, ...(metric ? { metric } : {}) });
+      const race = raceAgainst(settings.racing, best?.scores);
+      const options = { toBeat, race, leaveOneOut, ...(metric ? { metric } : {}) };
+      const { score, evaluation } = await judge(context, candidate, judged, options);
       const trial = { candidate, score, note };
       trials.push(trial);
       // Strictly better only: the earliest, simplest candidate wins ties.
-      if (!best || (score ?? 0) > (best.score ?? 0)) best = { ...trial, demos: proposed.note };
+      if (!best || (score ?? 0) > (best.score ?? 0))
+        best = { ...trial, demos: proposed.note, scores: evaluation.rows.map((row) => row.score.value) };
       if (settings.stopAtScore !== null && (score ?? 0) >= settings.stopAtScore) break;
     }
     const isKept = !best || candidateId(best.candidate) === candidateId(parent);

@@ -16,15 +16,17 @@ export interface TrueScores {
   readonly start: readonly number[];
   readonly found: readonly number[];
   readonly best: readonly number[];
+  /** Requests, to the student and to the prompt model. */
+  readonly calls: readonly number[];
 }
 
 /** Lets an optimizer work on one problem with many seeds. What it returns is judged by the truth, not by the rows that it was chosen on. */
 export async function trueScores(optimizer: Optimizer, options: ComparisonOptions): Promise<TrueScores> {
   const { seeds, maxCalls, habits = { finds: 0.5 }, ...task } = options;
-  const scores = { start: [] as number[], found: [] as number[], best: [] as number[] };
+  const scores = { start: [] as number[], found: [] as number[], best: [] as number[], calls: [] as number[] };
   for (let seed = 0; seed < seeds; seed++) {
     const given = problem({ ...task, seed });
-    const { optimized } = await observe(optimizer, given, {
+    const { optimized, requests } = await observe(optimizer, given, {
       seed,
       promptModel: writer(habits, seed),
       ...(maxCalls === undefined ? {} : { maxCalls }),
@@ -32,6 +34,7 @@ export async function trueScores(optimizer: Optimizer, options: ComparisonOption
     scores.start.push(given.expectedScore(given.start));
     scores.found.push(given.expectedScore(optimized.candidate));
     scores.best.push(given.expectedScore(given.best));
+    scores.calls.push(requests.student.length + requests.promptModel.length);
   }
   return scores;
 }

@@ -3,9 +3,11 @@ import { type Candidate, candidateId, predictorState, withPredictor } from '../.
 import type { OptimizerContext } from '../../core/optimizer.ts';
 import { type Contest, createContest, type Entry, judgedRows } from '../contest.ts';
 import { defineOptimizer } from '../define.ts';
+import { stopLosers } from '../judge.ts';
 import { bestOf, keepStart } from '../keep-start.ts';
 import { leakGuardMode } from '../leak-guard.ts';
 import { createProposer } from '../proposals.ts';
+import { racing } from '../race.ts';
 import { proposalRequest } from './proposals.ts';
 
 const parameters = z.object({
@@ -17,6 +19,8 @@ const parameters = z.object({
   leakGuard: leakGuardMode,
   /** True: the start is judged first and wins ties. False, as in DSPy: it is judged after the first proposals and loses ties to them. */
   keepStart,
+  stopLosers,
+  racing,
 });
 
 type Settings = z.output<typeof parameters>;
@@ -36,7 +40,7 @@ export const copro = defineOptimizer({
   },
   async optimize(settings, parent, context, metric) {
     const rows = judgedRows(context);
-    const contest = createContest(context, parent, { ...rows, metric });
+    const contest = createContest(context, parent, { ...settings, ...rows, metric });
     const ascent = createAscent(settings, parent, context, contest);
     for (let depth = 1; depth <= settings.depth && rows.examples.length > 0 && !ascent.isOver(); depth++)
       await ascent.judge(depth, await ascent.propose(depth));

@@ -64,8 +64,8 @@ export const miproV2 = defineOptimizer({
     const instructions = await proposeInstructions(asking, { start, settings, plan, demoSets });
     const ingredients = { start, settings, instructions: instructions.proposed, demoSets };
     const space = await searchSpace(meter.of('calibrations', context), ingredients);
-    const { minibatchFullEvalSteps } = settings;
-    const judging = { startEvaluation, rows, leaveOneOut, metric, meter, callsEach };
+    const { minibatchFullEvalSteps, stopLosers, racing } = settings;
+    const judging = { startEvaluation, rows, leaveOneOut, metric, meter, callsEach, stopping: { stopLosers, racing } };
     const trials = await search(context, { start, space, plan, minibatchFullEvalSteps, ...judging });
     return searched(context, { trials, start, instructions, calls: meter.counts() });
   },

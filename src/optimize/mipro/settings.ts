@@ -4,7 +4,9 @@ import type { WorkSizes } from '../../core/optimizer.ts';
 import { choiceRules } from '../calibrate.ts';
 import { count } from '../define.ts';
 import { layoutParameters } from '../layouts.ts';
+import { stopLosers } from '../judge.ts';
 import { leakGuardMode } from '../leak-guard.ts';
+import { racing } from '../race.ts';
 
 export const miproParameters = z.object({
   /**
@@ -45,6 +47,9 @@ export const miproParameters = z.object({
   /** Shows the prompt model demos. */
   fewshotAwareProposer: z.boolean().default(true),
   maxDemoTokens: z.int().positive().nullable().default(null),
+  /** Of full scores. */
+  stopLosers,
+  racing,
   leakGuard: leakGuardMode,
   /** How labels are taken: a further thing to search (default: as the parent does). */
   choiceRules,

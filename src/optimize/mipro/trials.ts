@@ -4,6 +4,7 @@ import type { Evaluation, Metric } from '../../core/metric.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
 import { calibrationRows } from '../calibrate.ts';
 import { judge } from '../judge.ts';
+import { type Racing, raceAgainst } from '../race.ts';
 import type { Combination, Observation } from '../tpe.ts';
 import type { CallMeter } from './calls.ts';
 import type { Space } from './space.ts';
@@ -16,7 +17,7 @@ interface TrialLog {
   readonly rows: number;
   /** Over these rows. */
   readonly mean: number;
-  /** It was stopped as soon as it could not score more than the best any more. */
+  /** It was stopped as soon as it could not score more than the best any more, or its race was lost. */
   readonly wasStopped: boolean;
   /** Calls of the whole optimizer up to and with this one. */
   readonly callsSoFar: number;
@@ -49,6 +50,7 @@ export interface TrialsOrder {
   readonly leaveOneOut: boolean;
   readonly metric: Metric | undefined;
   readonly meter: CallMeter;
+  readonly stopping: { readonly stopLosers: boolean; readonly racing: Racing };
   /** Calls that one run of the program takes at most. */
   readonly callsEach: number;
 }
@@ -56,7 +58,7 @@ export interface TrialsOrder {
 /** What was tried, and the two ways to try something. */
 export interface Trials {
   scoreOn(minibatch: readonly Example[], combination: Combination): Promise<void>;
-  /** Stops as soon as the candidate cannot score more than the best. */
+  /** Stops as soon as the candidate cannot score more than the best, or its race is lost. */
   scoreInFull(combination: Combination): Promise<void>;
   /** The combination with the highest mean over its minibatches among those that were not scored in full; ties to the earlier. */
   mostPromising(): Combination | null;
@@ -98,6 +100,7 @@ export function createTrials(context: OptimizerContext, order: TrialsOrder): Tri
   }
   const full = { score: startEvaluation.mean, mean: startEvaluation.mean! };
   let best: Tried = { candidate: start, note: 'start', minibatchScores: [], full };
+  let bestScores = scoresOf(startEvaluation);
   record({ scored: best, combination: space.start, evaluation: startEvaluation, kind: 'full' });
 
   async function begun(combination: Combination): Promise<Tried> {
@@ -134,13 +137,16 @@ export function createTrials(context: OptimizerContext, order: TrialsOrder): Tri
       if (isSettled(entry, combination)) return;
       const toBeat = best.full!.score;
       const { evaluation, score } = await judge(meter.of('fullEvaluations', context), entry.candidate, rows, {
-        toBeat,
+        toBeat: order.stopping.stopLosers ? toBeat : null,
+        race: raceAgainst(order.stopping.racing, bestScores),
         ...options,
       });
       const scored = { ...entry, full: { score, mean: evaluation.mean! } };
       record({ scored, combination, evaluation, kind: 'full' });
       // Strictly more only: the earlier candidate wins ties, the start before all.
-      if (score !== null && score > toBeat!) best = scored;
+      if (score === null || score <= toBeat!) return;
+      best = scored;
+      bestScores = scoresOf(evaluation);
     },
     mostPromising() {
       let found: { readonly combination: Combination; readonly mean: number } | null = null;
@@ -164,6 +170,8 @@ export function createTrials(context: OptimizerContext, order: TrialsOrder): Tri
     log: () => log,
   };
 }
+
+const scoresOf = ({ rows }: Evaluation): number[] => rows.map(({ score }) => score.value);
 
 export const meanOf = (numbers: readonly number[]): number =>
   numbers.reduce((sum, number) => sum + number, 0) / numbers.length;

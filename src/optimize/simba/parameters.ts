@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { count } from '../define.ts';
+import { stopLosers } from '../judge.ts';
 import { leakGuardMode } from '../leak-guard.ts';
+import { racing } from '../race.ts';
 
 export const simbaParameters = z.object({
   /** Train examples in the batch of a step; a smaller train set is one batch. */
@@ -20,6 +22,8 @@ export const simbaParameters = z.object({
   /** Tokens that demos may take; null: a quarter of the context, at most 600. */
   maxDemoTokens: z.int().positive().nullable().default(null),
   leakGuard: leakGuardMode,
+  stopLosers,
+  racing,
 });
 
 export type SimbaSettings = z.output<typeof simbaParameters>;

@@ -23,7 +23,7 @@ export const simba = defineOptimizer({
   expectedCalls,
   async optimize(given, start, context, metric): Promise<Optimized> {
     const settings = { ...given, bsize: Math.min(given.bsize, context.train.length) };
-    const contest = createContest(context, start, { ...judgedRows(context), metric });
+    const contest = createContest(context, start, { ...settings, ...judgedRows(context), metric });
     if (settings.bsize === 0) return bestOf(contest, start, context);
     if (settings.bsize < given.bsize) saySmallBatch(settings, context);
     // `!`: without wanted rules there is exactly one, the start's own.

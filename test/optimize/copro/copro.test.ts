@@ -342,5 +342,7 @@ test('refuses a breadth that leaves nothing to propose', () => {
     initTemperature: 1.4,
     leakGuard: 'reject',
     keepStart: true,
+    stopLosers: true,
+    racing: null,
   });
 });
