@@ -16,6 +16,7 @@ const benches = {
   choice: () => import('./choice.mjs'),
   evaluate: () => import('./evaluate.mjs'),
   host: () => import('./host.mjs'),
+  peers: () => import('./peers.mjs'),
   replay: () => import('./replay.mjs'),
   start: () => import('./start.mjs'),
   switch: () => import('./switch.mjs'),
