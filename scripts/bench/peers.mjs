@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { inCheckout } from '../setup/checkout.mjs';
-import { stopSignal } from '../setup/program.mjs';
 import { peerEnvironment } from './peers/environment.mjs';
 import { serve } from './peers/server.mjs';
 import { withFolder } from './scripted.mjs';
@@ -16,6 +16,8 @@ const workers = 4;
 /** Our prompt optimizers against gepa's and DSPy's own, on the laboratory's problems with the same scripted models and as many metric calls. */
 export async function bench(say, parts) {
   return withFolder(async (folder) => {
+    // Who stops the bench ends this process at once: the environment and its programs are to go with it.
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     const laboratory = await bundled('test/support/peers.ts', folder);
     const names = Object.keys(laboratory.optimizers);
     const unknown = parts.find((part) => !names.includes(part));
@@ -91,7 +93,8 @@ const completion = (content) => ({
 });
 
 function runPython(program, script, port) {
-  const child = spawn(program, [script, port], { stdio: ['ignore', 'ignore', 'pipe'], signal: stopSignal });
+  const child = spawn(program, [script, port], { stdio: ['ignore', 'ignore', 'pipe'] });
+  process.once('exit', () => child.kill());
   let last = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     last = (last + text).slice(-4000);
@@ -117,6 +120,7 @@ function comparison(name, byProblem, { holm, signFlipTest }) {
       pOfBelow: signFlipTest(differences),
       callsOfTheirs: of(({ theirs }) => theirs.metricCalls),
       callsOfOurs: of(({ ours }) => ours.metricCalls),
+      bySeed: runs.map(({ theirs, ours }) => ({ theirs, ours })),
     };
   });
   const adjusted = holm(measured.map(({ pOfBelow }) => pOfBelow));

@@ -1,5 +1,6 @@
 import { type Candidate, mapPredictors } from '../../src/core/candidate.ts';
 import type { Fields } from '../../src/core/json.ts';
+import type { AnswerPlan } from '../../src/core/lm.ts';
 import { type Metric, toScore } from '../../src/core/metric.ts';
 import type { Optimizer } from '../../src/core/optimizer.ts';
 import type { Trace } from '../../src/core/trace.ts';
@@ -10,6 +11,7 @@ import { type Problem, type ProblemOptions, problem } from './laboratory.ts';
 import { writer } from './laboratory-writer.ts';
 import { optimizerContext } from './optimizer-context.ts';
 import { type ChatMessage, studentAnswer, writerAnswer } from './peer-chat.ts';
+import type { ScriptedModel } from './scripted-model.ts';
 
 // What `npm run bench -- peers` needs of the laboratory: it bundles this file.
 
@@ -28,10 +30,25 @@ export const problems: { readonly [name: string]: Omit<ProblemOptions, 'seed'> }
   'nothing helps': { helps: 'nothing' },
 };
 
-/** Both sides' prompt model: half of the clues that it is shown, and none that it is not. */
-const writerOf = (seed: number) => writer({ finds: 0.5 }, seed);
+/**
+ * Both sides' prompt model: half of the clues that it is shown, and none that it is not. DSPy is never told that its notes are complete, so
+ * neither are we: a closed choice is its last option, which for yes or no is no.
+ */
+function writerOf(seed: number): ScriptedModel {
+  const model = writer({ finds: 0.5 }, seed);
+  return {
+    ...model,
+    generate: (request, options) => model.generate({ ...request, answer: lastFirst(request.answer) }, options),
+  };
+}
+
+const lastFirst = (answer: AnswerPlan): AnswerPlan =>
+  answer?.map((part) => (part.type === 'choice' ? { ...part, options: part.options.toReversed() } : part)) ?? null;
 
 const trialsOf = (predictors: number) => (predictors === 1 ? 10 : 20);
+
+/** Rows of the laboratory's val split: a trial that ours has calls for takes as many. */
+const valRows = 16;
 
 // A token of a scripted model is a character, so our usual cap on demos would leave half of them out; the peers have no cap.
 const maxDemoTokens = 10_000;
@@ -53,7 +70,8 @@ export const optimizers: {
   // As many trials as DSPy's light setting makes with 6 candidates.
   miproV2: {
     settings: (predictors) => ({ numCandidates: 6, numTrials: trialsOf(predictors) }),
-    ours: () => miproV2({ auto: null, numCandidates: 6, numTrials: 100, maxDemoTokens }),
+    ours: (metricCalls) =>
+      miproV2({ auto: null, numCandidates: 6, numTrials: Math.floor(metricCalls / valRows), maxDemoTokens }),
   },
   'random-search': {
     settings: () => ({ numCandidatePrograms: 8 }),
@@ -158,7 +176,7 @@ export async function ourRun(
   optimizer: Optimizer,
   given: Problem,
   { seed, metricCalls }: { readonly seed: number; readonly metricCalls: number },
-): Promise<{ readonly score: number; readonly metricCalls: number; readonly candidate: Candidate }> {
+): Promise<{ readonly score: number; readonly metricCalls: number }> {
   let spent = 0;
   const metric: Metric = (...asked) => {
     spent++;
@@ -171,5 +189,5 @@ export async function ourRun(
   const callsLeft = () => Math.max(0, metricCalls - spent) * callsEach;
   const { candidate } = await optimizer.optimize(given.start, { ...context, callsLeft });
   if (spent > metricCalls) throw new Error(`Ours made ${spent} metric calls where the peer made ${metricCalls}.`);
-  return { score: given.expectedScore(candidate), metricCalls: spent, candidate };
+  return { score: given.expectedScore(candidate), metricCalls: spent };
 }

@@ -1,17 +1,19 @@
-# gepa 0.1.4 and DSPy 3.4.1 on the laboratory's problems: each job of the server's list is done, and what was found is sent back.
+# gepa 0.1.4 and DSPy 3.4.1 on the laboratory's problems: asks the server for one job after the other, and
+# sends back what was found.
 #
 #   python peers.py PORT
 #
-# The models, the metric and their luck are the server's. DSPy has its default layout, no cache and one thread.
+# The models and their luck are the server's. DSPy has its default layout, no cache and one thread.
 
 import http.client
 import json
 import logging
 import os
 import sys
-import typing
 import warnings
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any, ClassVar, Literal
 
 import dspy
 import gepa
@@ -20,10 +22,14 @@ from gepa.core.adapter import EvaluationBatch
 logging.disable(logging.ERROR)
 warnings.simplefilter("ignore")
 
+Job = dict[str, Any]
+Messages = list[dict[str, str]]
+Rows = list[dspy.Example]
+
 connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
 
 
-def post(path, content):
+def post(path: str, content: Any) -> Any:
     try:
         connection.request("POST", path, json.dumps(content), {"content-type": "application/json"})
         response = connection.getresponse()
@@ -31,13 +37,13 @@ def post(path, content):
         if response.status != 200:
             raise RuntimeError(f"{path}: {text}")
         return json.loads(text)
-    except Exception as error:
-        # The optimizers take an exception for a score of 0 and go on: a broken bench would look like a bad result.
+    except Exception as error:  # noqa: BLE001
+        # The optimizers take an exception for a score of 0: a broken bench would look like a bad result.
         print(f"{path}: {error!r}", file=sys.stderr, flush=True)
         os._exit(1)
 
 
-def complete(job, model, messages, temperature):
+def complete(job: str, model: str, messages: Messages, temperature: float) -> str:
     body = {"model": model, "messages": messages, "temperature": temperature}
     return post(f"/{job}/{model}/v1/chat/completions", body)["choices"][0]["message"]["content"]
 
@@ -45,15 +51,17 @@ def complete(job, model, messages, temperature):
 class Asked:
     """The prompts of one run of a program, which the metric of a noisy problem looks at."""
 
-    prompts: list = []
+    prompts: ClassVar[list[Messages]] = []
 
 
 class ScriptedLM(dspy.BaseLM):
-    def __init__(self, job, model):
+    def __init__(self, job: str, model: str) -> None:
         super().__init__(model, temperature=0.0, max_tokens=1000, cache=False)
         self.job = job
 
-    def forward(self, prompt=None, messages=None, **given):
+    def forward(
+        self, prompt: str | None = None, messages: Messages | None = None, **given: Any
+    ) -> SimpleNamespace:
         messages = messages or [{"role": "user", "content": prompt}]
         if self.model == "student":
             Asked.prompts.append(messages)
@@ -66,13 +74,13 @@ class ScriptedLM(dspy.BaseLM):
 class Chain(dspy.Module):
     """Calls its predictors one after the other; each takes what it needs of what is known so far."""
 
-    def __init__(self, predictors):
+    def __init__(self, predictors: list[Job]) -> None:
         super().__init__()
         self.names = [predictor["name"] for predictor in predictors]
         for predictor in predictors:
             setattr(self, predictor["name"], dspy.Predict(signature_of(predictor)))
 
-    def forward(self, **known):
+    def forward(self, **known: str) -> dspy.Prediction:
         Asked.prompts.clear()
         for name in self.names:
             predictor = getattr(self, name)
@@ -81,13 +89,15 @@ class Chain(dspy.Module):
         return dspy.Prediction(**known)
 
 
-def signature_of(predictor):
+def signature_of(predictor: Job) -> type[dspy.Signature]:
     inputs = {name: (str, dspy.InputField()) for name in predictor["inputs"]}
-    outputs = {name: (typing.Literal[tuple(labels)], dspy.OutputField()) for name, labels in predictor["outputs"].items()}
+    outputs = {
+        name: (Literal[tuple(labels)], dspy.OutputField()) for name, labels in predictor["outputs"].items()
+    }
     return dspy.Signature({**inputs, **outputs}, predictor["instructions"])
 
 
-def score(job, row, outputs, prompts):
+def score(job: Job, row: Job, outputs: dict[str, str], prompts: list[Messages]) -> dict[str, Any]:
     """What the laboratory's metric says: it knows the noise, what is right is told here."""
     job["metricCalls"] = job.get("metricCalls", 0) + 1
     if job["isNoisy"]:
@@ -97,16 +107,19 @@ def score(job, row, outputs, prompts):
     return {"score": 0.0, "feedback": f'team should be "{row["labels"]["team"]}".'}
 
 
-def with_dspy(compile_with):
-    def run(job):
+def with_dspy(compile_with: Callable[..., dspy.Module]) -> Callable[[Job], Job]:
+    def run(job: Job) -> Job:
         inputs, labels = ([*job["train"][0][part]] for part in ("inputs", "labels"))
 
-        def metric(example, prediction, trace=None):
-            row = {"inputs": {name: example[name] for name in inputs}, "labels": {name: example[name] for name in labels}}
+        def metric(example: dspy.Example, prediction: dspy.Prediction, trace: Any = None) -> float:  # noqa: ARG001
+            row = {
+                "inputs": {name: example[name] for name in inputs},
+                "labels": {name: example[name] for name in labels},
+            }
             outputs = {name: getattr(prediction, name) for name in labels}
             return score(job, row, outputs, Asked.prompts)["score"]
 
-        def rows(split):
+        def rows(split: str) -> list[dspy.Example]:
             return [dspy.Example(**row["inputs"], **row["labels"]).with_inputs(*inputs) for row in job[split]]
 
         program = Chain(job["predictors"])
@@ -117,13 +130,13 @@ def with_dspy(compile_with):
     return run
 
 
-def state_of(predictor):
+def state_of(predictor: dspy.Predict) -> Job:
     fields = predictor.signature.fields
     demos = [{key: demo[key] for key in fields if key in demo} for demo in predictor.demos]
     return {"instructions": predictor.signature.instructions, "demos": demos}
 
 
-def mipro_v2(job, metric, program, train, val):
+def mipro_v2(job: Job, metric: Callable, program: Chain, train: Rows, val: Rows) -> dspy.Module:
     optimizer = dspy.MIPROv2(
         metric,
         prompt_model=ScriptedLM(job["name"], "writer"),
@@ -136,9 +149,11 @@ def mipro_v2(job, metric, program, train, val):
     return optimizer.compile(program, trainset=train, valset=val, num_trials=trials, minibatch=False)
 
 
-def random_search(job, metric, program, train, val):
+def random_search(job: Job, metric: Callable, program: Chain, train: Rows, val: Rows) -> dspy.Module:
     candidates = job["settings"]["numCandidatePrograms"]
-    optimizer = dspy.BootstrapFewShotWithRandomSearch(metric, num_candidate_programs=candidates, num_threads=1)
+    optimizer = dspy.BootstrapFewShotWithRandomSearch(
+        metric, num_candidate_programs=candidates, num_threads=1
+    )
     return optimizer.compile(program, trainset=train, valset=val)
 
 
@@ -147,10 +162,12 @@ class LaboratoryAdapter:
 
     propose_new_texts = None
 
-    def __init__(self, job):
+    def __init__(self, job: Job) -> None:
         self.job = job
 
-    def evaluate(self, batch, candidate, capture_traces=False):
+    def evaluate(
+        self, batch: list[Job], candidate: dict[str, str], capture_traces: bool = False
+    ) -> EvaluationBatch:
         runs = [self.run(row, candidate) for row in batch]
         return EvaluationBatch(
             outputs=[run["outputs"] for run in runs],
@@ -158,7 +175,7 @@ class LaboratoryAdapter:
             trajectories=runs if capture_traces else None,
         )
 
-    def run(self, row, candidate):
+    def run(self, row: Job, candidate: dict[str, str]) -> Job:
         known, calls, prompts = dict(row["inputs"]), {}, []
         for predictor in self.job["predictors"]:
             inputs = {name: known[name] for name in predictor["inputs"]}
@@ -166,13 +183,20 @@ class LaboratoryAdapter:
             system = {"role": "system", "content": candidate[predictor["name"]]}
             prompts.append([system, {"role": "user", "content": asked}])
             text = complete(self.job["name"], "student", prompts[-1], 0)
-            outputs = {name: text.split(f"[[ ## {name} ## ]]\n")[1].split("\n")[0] for name in predictor["outputs"]}
+            outputs = {
+                name: text.split(f"[[ ## {name} ## ]]\n")[1].split("\n")[0] for name in predictor["outputs"]
+            }
             known.update(outputs)
             calls[predictor["name"]] = {"Inputs": inputs, "Generated Outputs": outputs}
         outputs = {name: known[name] for name in row["labels"]}
         return {"outputs": outputs, "calls": calls, **score(self.job, row, outputs, prompts)}
 
-    def make_reflective_dataset(self, candidate, eval_batch, components_to_update):
+    def make_reflective_dataset(
+        self,
+        candidate: dict[str, str],  # noqa: ARG002
+        eval_batch: EvaluationBatch,
+        components_to_update: list[str],
+    ) -> dict[str, list[Job]]:
         return {
             name: [{**run["calls"][name], "Feedback": run["feedback"]} for run in eval_batch.trajectories]
             for name in components_to_update
@@ -180,12 +204,12 @@ class LaboratoryAdapter:
 
 
 class Silent:
-    def log(self, message):
+    def log(self, message: str) -> None:
         pass
 
 
-def gepa_itself(job):
-    def reflect(prompt):
+def gepa_itself(job: Job) -> Job:
+    def reflect(prompt: str | Messages) -> str:
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         return complete(job["name"], "writer", messages, 1)
 
