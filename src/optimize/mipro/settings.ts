@@ -3,8 +3,8 @@ import { InputError } from '../../core/errors.ts';
 import type { WorkSizes } from '../../core/optimizer.ts';
 import { choiceRules } from '../calibrate.ts';
 import { count } from '../define.ts';
-import { layoutParameters } from '../layouts.ts';
 import { stopLosers } from '../judge.ts';
+import { layoutParameters } from '../layouts.ts';
 import { leakGuardMode } from '../leak-guard.ts';
 import { racing } from '../race.ts';
 
