@@ -5,6 +5,7 @@ import type { BudgetState } from '../core/budget.ts';
 import type { LiveEvent, Progress, RunEvent } from '../core/event.ts';
 import { leftText } from '../report/budget-text.ts';
 import { now } from '../system/clock.ts';
+import { followLeader, type Leader } from './leader.ts';
 
 export interface LiveView {
   show(event: LiveEvent): void;
@@ -24,7 +25,8 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
   let calls = { requested: 0, made: 0, remembered: 0 };
   let budget: BudgetState | null = null;
   let current = '';
-  let best: { readonly what: string; readonly mean: number } | null = null;
+  const leaderAfter = followLeader();
+  let best: Leader | null = null;
   let note = 'baseline';
   let lastPlainLine = started;
 
@@ -73,13 +75,7 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
       if (event.type === 'progress') return onProgress(event.progress);
       if (event.type === 'candidate-proposed') note = event.note;
       if (event.type === 'step-end') note = event.strategy;
-      if (
-        event.type === 'evaluation' &&
-        event.split === 'val' &&
-        event.mean !== null &&
-        (!best || event.mean > best.mean)
-      )
-        best = { what: note, mean: event.mean };
+      best = leaderAfter(event, note);
       const text = eventText(event, note);
       const isBorder = event.type === 'step-start' || event.type === 'step-end';
       if (text) line(isBorder ? text + budgetLeft() : text);
