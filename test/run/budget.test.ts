@@ -100,7 +100,7 @@ describe('any budget', () => {
   test('is spent in the same way whatever the order in which answers arrive, and however many examples are under way', async () => {
     await fc.assert(
       fc.asyncProperty(
-        budgets,
+        tokens,
         setting,
         fc.integer({ min: 1, max: 9 }),
         async (maxTokens, { strategy, predictors }, seed) => {
