@@ -17,6 +17,7 @@ const benches = {
   evaluate: () => import('./evaluate.mjs'),
   host: () => import('./host.mjs'),
   peers: () => import('./peers.mjs'),
+  laboratory: () => import('./laboratory.mjs'),
   replay: () => import('./replay.mjs'),
   start: () => import('./start.mjs'),
   switch: () => import('./switch.mjs'),
