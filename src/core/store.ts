@@ -75,6 +75,9 @@ export interface Store {
   /** The keys of the calls that a run made itself, in the order in which they were remembered. */
   callKeys(run: string): readonly string[];
   call(key: string): StoredCall | undefined;
+  recallEmbedding(key: string): Float32Array | undefined;
+  /** All of them or none; the first vector under a key stays. */
+  rememberEmbeddings(embeddings: ReadonlyMap<string, Float32Array>): void;
   recallTraining(key: string): StoredTraining | undefined;
   rememberTraining(key: string, training: StoredTraining, spec: Json): void;
   run(id: string): StoredRun | undefined;

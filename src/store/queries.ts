@@ -2,7 +2,7 @@ import type { Database, Statement } from 'better-sqlite3';
 import { canonicalJson, type Json } from '../core/json.ts';
 import { corruptStore, databaseError } from './database-error.ts';
 
-type Values = Readonly<Record<string, string | number>>;
+type Values = Readonly<Record<string, string | number | Buffer>>;
 
 /** SQL with named values. Whatever goes wrong comes out in our words. */
 export interface Queries {

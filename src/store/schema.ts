@@ -38,7 +38,16 @@ const tables = `
   CREATE TABLE training (key TEXT PRIMARY KEY, at INTEGER NOT NULL, spec TEXT NOT NULL, training TEXT NOT NULL) STRICT;
 `;
 
-const insertOnly = [
+const insertOnly = (names: readonly string[]): string => names.flatMap(refusals).join('');
+
+const refusals = (table: string): string[] =>
+  ['UPDATE', 'DELETE'].map(
+    (change) => `
+      CREATE TRIGGER ${table}_no_${change.toLowerCase()} BEFORE ${change} ON ${table}
+      BEGIN SELECT RAISE(ABORT, 'a store is insert-only: nothing in ${table} is changed or removed'); END;`,
+  );
+
+const firstTables = [
   'run',
   'layout',
   'summary',
@@ -49,19 +58,18 @@ const insertOnly = [
   'shared',
   'call',
   'training',
-].flatMap((table) =>
-  ['UPDATE', 'DELETE'].map(
-    (change) => `
-      CREATE TRIGGER ${table}_no_${change.toLowerCase()} BEFORE ${change} ON ${table}
-      BEGIN SELECT RAISE(ABORT, 'a store is insert-only: nothing in ${table} is changed or removed'); END;`,
-  ),
-);
+];
+
+const embeddings = `
+  -- Numbers of 4 bytes, little-endian.
+  CREATE TABLE embedding (key TEXT PRIMARY KEY, at INTEGER NOT NULL, vector BLOB NOT NULL) STRICT;
+`;
 
 /** Stores of version 1 were written before the first release; they are refused, not read. */
 export const oldestVersion = 2;
 
 /** The first makes a store of the oldest version, each other one takes it one version further. What was released is never edited. */
-const migrations: readonly string[] = [tables + insertOnly.join('')];
+const migrations: readonly string[] = [tables + insertOnly(firstTables), embeddings + insertOnly(['embedding'])];
 
 export const latestVersion = oldestVersion + migrations.length - 1;
 

@@ -8,6 +8,7 @@ import { journal } from './journal.ts';
 import { openDatabase, openInMemory } from './open-database.ts';
 import { queriesOn } from './queries.ts';
 import { rememberedCalls } from './remembered-calls.ts';
+import { rememberedEmbeddings } from './remembered-embeddings.ts';
 import { rememberedTrainings } from './remembered-trainings.ts';
 import { storedCalls } from './stored-calls.ts';
 import { storedFiles } from './stored-files.ts';
@@ -43,6 +44,7 @@ function storeOn(database: Database, name: string, files: string): Store {
     name,
     ...ports,
     ...storedCalls(query),
+    ...rememberedEmbeddings(query),
     ...rememberedTrainings(query),
     ...journal(query),
     ...storedFiles(files),

@@ -18,6 +18,20 @@ export function storeContract(name: string, open: () => Store): void {
     });
     afterEach(() => store.close());
 
+    describe('embeddings', () => {
+      test('are recalled to the last bit, and the first under a key stays', () => {
+        const [one, other] = [new Float32Array([0.1, -1e-30, 1 / 3]), new Float32Array([1, 0, 0])];
+        store.rememberEmbeddings(new Map([['k1', one]]));
+        store.rememberEmbeddings(
+          new Map([
+            ['k1', other],
+            ['k2', new Float32Array(0)],
+          ]),
+        );
+        expect(['k1', 'k2', 'k3'].map(store.recallEmbedding)).toEqual([one, new Float32Array(0), undefined]);
+      });
+    });
+
     describe('calls', () => {
       test('an answer is recalled as it was remembered', async () => {
         await store.rememberCall('k1', { ...call, response: answered });

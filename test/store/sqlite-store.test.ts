@@ -96,13 +96,14 @@ test('is for this user only', () => {
 });
 
 describe('changes nothing that was written:', () => {
-  test.each(['run', 'layout', 'summary', 'start', 'start_end', 'event', 'shared', 'call', 'training'])(
+  test.each(['run', 'layout', 'summary', 'start', 'start_end', 'event', 'shared', 'call', 'training', 'embedding'])(
     '%s',
     (table) => {
       sqliteStore(path).close();
       const database = new Database(path);
+      const literals: { readonly [type: string]: string } = { TEXT: "'{}'", INTEGER: '1', BLOB: "x'00'" };
       const columns = database.pragma(`table_info(${table})`) as { name: string; type: string }[]; // `as`: what the pragma is documented to return
-      const values = columns.map(({ type }) => (type === 'TEXT' ? "'{}'" : '1'));
+      const values = columns.map(({ type }) => literals[type]);
       database.exec(`INSERT INTO ${table} VALUES (${values})`);
       const column = columns[0]?.name;
       expect(() => database.exec(`UPDATE ${table} SET ${column} = ${column}`)).toThrow('a store is insert-only');
@@ -110,6 +111,20 @@ describe('changes nothing that was written:', () => {
       database.close();
     },
   );
+});
+
+test('a store from before there were embeddings is read, and has room for them', () => {
+  const older = sqliteStore(path);
+  older.addRun({ id: 'a', experiment: { seed: 0 } });
+  older.close();
+  const database = new Database(path);
+  database.exec('DROP TABLE embedding');
+  database.pragma('user_version = 2');
+  database.close();
+  const store = sqliteStore(path);
+  store.rememberEmbeddings(new Map([['k', new Float32Array([1])]]));
+  expect([store.run('a')?.experiment, store.recallEmbedding('k')]).toEqual([{ seed: 0 }, new Float32Array([1])]);
+  store.close();
 });
 
 describe('refuses, and leaves as it is,', () => {
@@ -143,7 +158,7 @@ describe('refuses, and leaves as it is,', () => {
     const newer = new Database(path);
     newer.pragma('user_version = 99');
     newer.close();
-    refused('store-newer', /has version 99, and this one knows 2/);
+    refused('store-newer', /has version 99, and this one knows 3/);
   });
 
   test('a store from before the first release', () => {
