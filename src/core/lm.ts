@@ -172,6 +172,11 @@ export interface Weights {
   encode(rows: readonly TextRow[]): Promise<TokenRow[]>;
   /** Natural log-probabilities over the whole vocabulary, one array for each position of each probe, in order. */
   logProbabilities(probes: readonly Probe[], adapter: AdapterFile | null): Promise<Float32Array[]>;
+  /**
+   * Texts as vectors of length 1 (L2), all of one size, by the base without an adapter: the more alike two texts, the higher the cosine. A
+   * vector is a function of its text and the engine. A text that does not fit the context has an empty one.
+   */
+  embed(texts: readonly string[]): Promise<Float32Array[]>;
 }
 
 /** The port that every model host implements. One instance serves one base model and any number of its adapters. */

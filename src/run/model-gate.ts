@@ -78,6 +78,7 @@ export function createModelGate(): ModelGate {
         weights: weights && {
           encode: (rows) => inTurn(() => weights.encode(rows)),
           logProbabilities: (probes, adapter) => inTurn(() => weights.logProbabilities(probes, adapter)),
+          embed: (texts) => inTurn(() => weights.embed(texts)),
         },
         release: () => model.release(),
       };

@@ -1,4 +1,4 @@
-import { contentId } from '../../src/core/json.ts';
+import { contentId, textId } from '../../src/core/json.ts';
 import type { Engine, LanguageModel, LmRequest, LmResponse, TextRow, Weights } from '../../src/core/lm.ts';
 import { answered as answeredWith } from './responses.ts';
 
@@ -8,6 +8,8 @@ export type Script = (request: LmRequest) => readonly string[] | LmResponse;
 export interface ScriptedModel extends LanguageModel, Weights {
   readonly weights: Weights;
   readonly requests: readonly LmRequest[];
+  /** Every text whose embedding was asked for. */
+  readonly embedded: readonly string[];
   readonly released: number;
 }
 
@@ -31,6 +33,14 @@ export const scriptedEngine: Engine = {
 /** A model host that is a plain function: for tests whose point is an algorithm. Tokens are characters. */
 export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel {
   const requests: LmRequest[] = [];
+  const embedded: string[] = [];
+  const own: Weights = {
+    ...weights,
+    async embed(texts) {
+      embedded.push(...texts);
+      return weights.embed(texts);
+    },
+  };
   let released = 0;
   return {
     base: {
@@ -46,6 +56,7 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
     },
     notices: [],
     requests,
+    embedded,
     get released() {
       return released;
     },
@@ -56,15 +67,25 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
       if (!Array.isArray(scripted)) return scripted as LmResponse;
       return answered(request, scripted);
     },
-    ...weights,
-    weights,
+    ...own,
+    weights: own,
     release: async () => {
       released++;
     },
   };
 }
 
+/** Texts are alike that have words in common. */
+function bagOfWords(text: string): Float32Array {
+  const counts = new Float32Array(64);
+  for (const word of text.toLowerCase().match(/\w+/g) ?? [])
+    counts[Number.parseInt(textId(word).slice(0, 8), 16) % 64]! += 1;
+  const length = Math.hypot(...counts);
+  return counts.map((count) => count / length);
+}
+
 const weights: Weights = {
+  embed: async (texts) => texts.map(bagOfWords),
   encode: async (rows) => rows.map(asCharacters),
   logProbabilities: async (probes) =>
     probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),

@@ -111,7 +111,14 @@ async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: 
   try {
     // All layers or none: a model that is split between devices by what memory is free today is another engine tomorrow.
     const gpuLayers = llama.gpu === false ? 0 : 'max';
-    return await llama.loadModel({ modelPath: gguf, gpuLayers, checkTensors: true, onLoadProgress: onProgress });
+    // Flash attention is off, see context.ts; a context for embeddings has it from here.
+    return await llama.loadModel({
+      modelPath: gguf,
+      gpuLayers,
+      checkTensors: true,
+      onLoadProgress: onProgress,
+      defaultContextFlashAttention: false,
+    });
   } catch (cause) {
     const reason = inWords(cause);
     const hint =

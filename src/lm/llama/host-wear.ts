@@ -17,13 +17,13 @@ export function createHostWear() {
     /** Whether this host can do the work. A new adapter needs a place; and a path stands for the content it had when first loaded. */
     isFor(work: Work): boolean {
       if (isWorn) return false;
-      if (work.kind === 'encode' || !work.adapter) return true;
+      if (!('adapter' in work) || !work.adapter) return true;
       const { path, sha256 } = work.adapter;
       const known = sha256ByPath.get(path);
       return known === undefined ? sha256ByPath.size < adaptersPerHost : known === sha256;
     },
     take(work: Work): void {
-      if (work.kind !== 'encode' && work.adapter) sha256ByPath.set(work.adapter.path, work.adapter.sha256);
+      if ('adapter' in work && work.adapter) sha256ByPath.set(work.adapter.path, work.adapter.sha256);
     },
     answered(): void {
       answers++;

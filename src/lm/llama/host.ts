@@ -5,6 +5,7 @@ import type { Notice } from '../../core/notice.ts';
 import { answer } from './answer.ts';
 import { type CompiledPlan, compilePlan } from './compiled-plan.ts';
 import { createContexts } from './contexts.ts';
+import { createEmbedder, type Embedder } from './embedder.ts';
 import { openModel } from './engine.ts';
 import { createGrammars } from './grammars.ts';
 import type { LogLines } from './log-lines.ts';
@@ -40,6 +41,7 @@ interface Parts {
   readonly vocabularySize: number;
   readonly renderer: Renderer;
   readonly scheduler: Scheduler;
+  readonly embedder: Embedder;
   requireGrammar(text: string): void;
   readonly onProgress: () => void;
 }
@@ -63,6 +65,7 @@ export async function openHost(order: OpenOrder, log: LogLines, events: HostEven
     vocabularySize,
     renderer,
     scheduler,
+    embedder: createEmbedder({ model, layout: engine, tokenize: renderer.vocabulary.tokenize }, log),
     requireGrammar: grammars.require,
     onProgress,
   };
@@ -97,6 +100,8 @@ function workOn(parts: Parts): Host['do'] {
         return { kind: 'encode', rows: await encode(parts, work.rows, attention) };
       case 'log-probabilities':
         return { kind: 'log-probabilities', distributions: await measureAll(parts, work, attention) };
+      case 'embed':
+        return { kind: 'embed', vectors: await embed(parts, work.texts, attention) };
     }
   };
 }
@@ -146,6 +151,22 @@ async function encode(
     onProgress();
   }
   return encoded;
+}
+
+async function embed(
+  { scheduler, embedder, onProgress }: Parts,
+  texts: readonly string[],
+  { signal, onStart }: Attention,
+): Promise<Float32Array[]> {
+  onStart();
+  await embedder.open();
+  const vectors: Float32Array[] = [];
+  for (const text of texts) {
+    signal.throwIfAborted();
+    vectors.push(await scheduler.between(() => embedder.vectorOf(text)));
+    onProgress();
+  }
+  return vectors;
 }
 
 interface Measurement {

@@ -53,7 +53,7 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     ...settings,
     order: { gguf: base.path, device, wishes },
     beforeOpening: () => requireSameModel(base),
-    beforeWork: (work) => (work.kind === 'encode' ? Promise.resolve() : requireUsable(work.adapter, base)),
+    beforeWork: (work) => ('adapter' in work ? requireUsable(work.adapter, base) : Promise.resolve()),
   });
   const weights: Weights = {
     async encode(rows) {
@@ -65,6 +65,11 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
       const result = await host.do({ kind: 'log-probabilities', probes, adapter }).catch(rethrown);
       if (result.kind !== 'log-probabilities') throw unexpected(result);
       return [...result.distributions];
+    },
+    async embed(texts) {
+      const result = await host.do({ kind: 'embed', texts }).catch(rethrown);
+      if (result.kind !== 'embed') throw unexpected(result);
+      return [...result.vectors];
     },
   };
   const { release } = host;

@@ -18,6 +18,8 @@ export interface Job<Result> {
 export interface Scheduler {
   /** Rejects with the signal's reason when the job is dropped; never for a reason that lies in its company. */
   run<Result>(job: Job<Result>): Promise<Result>;
+  /** Does something between two rounds, when nothing else computes. What it throws is a native failure. */
+  between<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
 export interface SchedulerOptions {
@@ -50,6 +52,7 @@ interface Row {
  */
 export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Scheduler {
   const queue = createQueue<Ticket>();
+  const asides: (() => Promise<void>)[] = [];
   const running = new Map<Slot, { readonly row: Row; readonly signal: AbortSignal }>();
   let current: { readonly adapter: string | null; readonly context: WeightsContext } | null = null;
   let busy = false;
@@ -58,7 +61,8 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
     if (busy) return;
     busy = true;
     try {
-      while (queue.isWaiting() || running.size > 0) {
+      while (queue.isWaiting() || running.size > 0 || asides.length > 0) {
+        await asides.shift()?.();
         await admit();
         await passAlone();
         await passTogether();
@@ -156,6 +160,11 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
     run: (job) =>
       new Promise((resolve, reject) => {
         queue.add(ticketFor(job, resolve, reject));
+        void serve();
+      }),
+    between: (task) =>
+      new Promise((resolve) => {
+        asides.push(async () => resolve(await task()));
         void serve();
       }),
   };
