@@ -50,6 +50,7 @@ export { copro } from './optimize/copro/copro.ts';
 export { defineOptimizer } from './optimize/define.ts';
 export { gepa } from './optimize/gepa/gepa.ts';
 export { inferRules } from './optimize/infer-rules.ts';
+export { knnFewShot } from './optimize/knn-few-shot.ts';
 export { labeledFewShot } from './optimize/labeled-few-shot.ts';
 export { miproV2 } from './optimize/mipro/mipro-v2.ts';
 export { bootstrapFewShotWithRandomSearch } from './optimize/random-search.ts';

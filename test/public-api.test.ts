@@ -36,6 +36,7 @@ const values = [
   'f1',
   'gepa',
   'inferRules',
+  'knnFewShot',
   'labeledFewShot',
   'loadProgram',
   'localModel',

@@ -18,6 +18,7 @@ const benches = {
   host: () => import('./host.mjs'),
   peers: () => import('./peers.mjs'),
   laboratory: () => import('./laboratory.mjs'),
+  neighbours: () => import('./neighbours.mjs'),
   replay: () => import('./replay.mjs'),
   start: () => import('./start.mjs'),
   switch: () => import('./switch.mjs'),

@@ -59,7 +59,7 @@ export async function loadProgram(path: string, options: LoadOptions = {}): Prom
     models.push(model);
     program = program.withLm(model);
   }
-  const loaded = program.withCandidate(saved.candidate, saved.adapters);
+  const loaded = program.withCandidate(saved.candidate, saved.adapters, saved.embeddings);
   return Object.assign(loaded, {
     async [Symbol.asyncDispose]() {
       for (const model of models) await model[Symbol.asyncDispose]();

@@ -9,6 +9,7 @@ import { bootstrapFinetune } from '../optimize/bootstrap-finetune.ts';
 import { copro } from '../optimize/copro/copro.ts';
 import { gepa } from '../optimize/gepa/gepa.ts';
 import { inferRules } from '../optimize/infer-rules.ts';
+import { knnFewShot } from '../optimize/knn-few-shot.ts';
 import { labeledFewShot } from '../optimize/labeled-few-shot.ts';
 import { miproV2 } from '../optimize/mipro/mipro-v2.ts';
 import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
@@ -27,6 +28,7 @@ export const optimizersByName: { readonly [name: string]: () => Optimizer } = {
   labeledFewShot: () => labeledFewShot(),
   bootstrapFewShot: () => bootstrapFewShot(),
   bootstrapFewShotWithRandomSearch: () => bootstrapFewShotWithRandomSearch(),
+  knnFewShot: () => knnFewShot(),
   copro: () => copro(),
   miproV2: () => miproV2(),
   gepa: () => gepa(),

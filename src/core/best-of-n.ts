@@ -35,7 +35,7 @@ export type Advise = (attempt: Rewarded, task: Task) => Promise<Variation['hints
 /** Attempts one after the other until one is good enough; each but the first is told what `advise` has to say about the one before. */
 export function withAttempts<I, O>(
   name: string,
-  { structure: of, drafts, models, adapters }: Program<I, O>,
+  { structure: of, drafts, models, adapters, embeddings }: Program<I, O>,
   options: AttemptOptions<I, O>,
   advise: Advise,
 ): Program<I, O> {
@@ -53,7 +53,7 @@ export function withAttempts<I, O>(
     return bestOf(attempts).result;
   };
   const identity = { name, n, threshold, failCount, metric: metric.toString() };
-  return callable({ structure: { ...of, strategy: { identity, of, decide } }, drafts, models, adapters });
+  return callable({ structure: { ...of, strategy: { identity, of, decide } }, drafts, models, adapters, embeddings });
 }
 
 const isFailed = ({ result }: Rewarded): boolean => result.failure !== null;

@@ -1,6 +1,7 @@
 import { type Candidate, mapPredictors, type PredictorState } from './candidate.ts';
 import { formatMistakes } from './chat-format.ts';
 import { choiceMistakes } from './choice.ts';
+import { type EmbedCall, type Embeddings, embeddingId, embedOnce, embedWith } from './embedding.ts';
 import { InputError } from './errors.ts';
 import { ExampleFailure } from './failure.ts';
 import type { Fields } from './json.ts';
@@ -19,7 +20,7 @@ import type { Call } from './trace.ts';
 
 /** What a predictor starts with, apart from its signature's instructions and its model. */
 export type PredictorOptions = Partial<
-  Pick<PredictorState, 'chatFormat' | 'labelList' | 'decoding' | 'choice' | 'demos'>
+  Pick<PredictorState, 'chatFormat' | 'labelList' | 'decoding' | 'choice' | 'demos' | 'nearest'>
 >;
 
 /** A predictor's state before it has a model. */
@@ -49,12 +50,16 @@ export interface Program<I = Fields, O = Fields> {
   readonly drafts: { readonly [predictor: string]: Draft };
   readonly models: ReadonlyMap<string, LanguageModel>;
   readonly adapters: ReadonlyMap<string, AdapterFile>;
+  /** What is known of the demos that are chosen by likeness; others are asked of their model once. */
+  readonly embeddings: Embeddings;
+  /** Embeddings by the program's models. */
+  readonly embed: EmbedCall;
   /** One call of one of the program's models. */
   answer(request: LmRequest, signal?: AbortSignal): Promise<LmResponse>;
   /** The same program on this model: all of its predictors, or the named one. */
   withLm(lm: LanguageModel, predictor?: string): Program<I, O>;
   /** The same program as an optimizer left it; the candidate's models must be among the program's own. */
-  withCandidate(candidate: Candidate, adapters?: readonly AdapterFile[]): Program<I, O>;
+  withCandidate(candidate: Candidate, adapters?: readonly AdapterFile[], embeddings?: Embeddings): Program<I, O>;
 }
 
 type Row<S extends Signature, Side extends 'inputs' | 'outputs'> = Side extends 'inputs' ? InputsOf<S> : OutputsOf<S>;
@@ -99,22 +104,35 @@ export function program<const P extends Predictors, I, O>(spec: {
     draftMistakes(predictors[name]!, draft).map((mistake) => `The predictor "${name}": ${mistake}`),
   );
   if (mistakes.length > 0)
-    throw new InputError('chat-format', mistakes, 'Choose another chatFormat, decoding or choice.');
+    throw new InputError('chat-format', mistakes, 'Choose another chatFormat, decoding, choice or nearest.');
   // `as`: from here on the fields' types are erased; the interface that is returned keeps them for the user.
   const structure = { predictors, run } as unknown as Structure;
-  return callable({ structure, drafts: Object.fromEntries(drafts), models: new Map(), adapters: new Map() });
+  return callable({
+    structure,
+    drafts: Object.fromEntries(drafts),
+    models: new Map(),
+    adapters: new Map(),
+    embeddings: new Map(),
+  });
 }
 
 function draftMistakes(signature: Signature, draft: Draft): string[] {
+  const { nearest = 1 } = draft;
+  if (!Number.isInteger(nearest) || nearest < 1)
+    return [`"nearest" is ${nearest}; it is a number of demos, at least 1.`];
   const mistakes = formatMistakes(signature, draft);
   return mistakes.length > 0 ? mistakes : choiceMistakes(signature, draft);
 }
 
-type Parts = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
+type Parts = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters' | 'embeddings'>;
 
 /** A program made of parts of other ones. */
 export function callable<I, O>(parts: Parts): Program<I, O> {
-  const { structure, drafts, models, adapters } = parts;
+  const { structure, drafts, models, adapters, embeddings } = parts;
+  const embed = embedOnce({
+    recall: (base, text) => embeddings.get(embeddingId(base, text)),
+    ask: async (base, texts) => embedWith(modelOf(parts, base), texts),
+  });
   const answer = (request: LmRequest, signal?: AbortSignal): Promise<LmResponse> =>
     modelOf(parts, request.model.base).generate(request, {
       adapter: adapterOf(parts, request.model.adapter),
@@ -122,7 +140,7 @@ export function callable<I, O>(parts: Parts): Program<I, O> {
     });
   const predicted = async (inputs: I, { signal, sampling = {} }: CallOptions = {}): Promise<Prediction<O>> => {
     const result = await runProgram({
-      program: prepare(structure, candidateOf(parts), sampling),
+      program: prepare(structure, candidateOf(parts), sampling, embed),
       // `as` here and for the outputs: the structure checks both against its signatures.
       inputs: inputs as Fields,
       answer: (request) => answer(request, signal),
@@ -136,6 +154,8 @@ export function callable<I, O>(parts: Parts): Program<I, O> {
     drafts,
     models,
     adapters,
+    embeddings,
+    embed,
     answer,
     predict: predicted,
     withLm(lm: LanguageModel, predictor?: string) {
@@ -158,9 +178,14 @@ export function callable<I, O>(parts: Parts): Program<I, O> {
         models: new Map([...models, [lm.base.sha256, lm]]),
       });
     },
-    withCandidate(candidate: Candidate, files: readonly AdapterFile[] = []) {
+    withCandidate(candidate: Candidate, files: readonly AdapterFile[] = [], vectors: Embeddings = new Map()) {
       const known = new Map([...adapters, ...files.map((file): [string, AdapterFile] => [file.sha256, file])]);
-      return callable<I, O>({ ...parts, drafts: candidate.predictors, adapters: known });
+      return callable<I, O>({
+        ...parts,
+        drafts: candidate.predictors,
+        adapters: known,
+        embeddings: new Map([...embeddings, ...vectors]),
+      });
     },
   });
 }

@@ -35,6 +35,8 @@ export interface ModelRef {
 export interface PredictorState {
   readonly instructions: string;
   readonly demos: readonly Demo[];
+  /** So many of the demos are shown: those that are most like the question, by embeddings of the base. Absent: all, to every question. */
+  readonly nearest?: number;
   readonly chatFormat: ChatFormatName;
   /** Leaves the labels of choices among texts out of the prompt; default: it names them. Constrained answers are labels all the same. */
   readonly labelList?: 'omitted';
@@ -67,6 +69,15 @@ export function initialCandidate(
 export function withPredictor(candidate: Candidate, name: string, change: Partial<PredictorState>): Candidate {
   const current = predictorState(candidate, name);
   return { predictors: { ...candidate.predictors, [name]: { ...current, ...change } } };
+}
+
+/** The predictor's state with these demos, all of them shown to every question. */
+export function showing<State extends Pick<PredictorState, 'demos' | 'nearest'>>(
+  state: State,
+  demos: readonly Demo[],
+): Omit<State, 'nearest'> {
+  const { nearest: _, ...rest } = state;
+  return { ...rest, demos };
 }
 
 /** A new candidate in which every predictor is changed by the same function. */

@@ -83,5 +83,6 @@ function assembled<I, O>(programs: readonly Program<I, O>[], run: Structure['run
     drafts: renamed(({ drafts }) => drafts),
     models: new Map(programs.flatMap(({ models }) => [...models])),
     adapters: new Map(programs.flatMap(({ adapters }) => [...adapters])),
+    embeddings: new Map(programs.flatMap(({ embeddings }) => [...embeddings])),
   });
 }

@@ -1,4 +1,5 @@
 import type { Candidate, ChatFormatName, ModelRef } from './candidate.ts';
+import type { EmbedCall } from './embedding.ts';
 import type { Example } from './example.ts';
 import type { Failure } from './failure.ts';
 import type { Fields, Json } from './json.ts';
@@ -89,6 +90,8 @@ export interface OptimizerContext {
   propose(candidate: Candidate, parents: readonly Candidate[], note: string): void;
   /** Prompt and answer tokens of rows, as they would be served. */
   countTokens(base: string, rows: readonly TextRow[]): Promise<number[]>;
+  /** Embeddings of texts by a base model, made once and remembered. They do not count as calls. */
+  readonly embed: EmbedCall;
   base(sha256: string): BaseFacts;
   /** Usable tokens of one sequence, for prompt and answer together. */
   contextTokens(base: string): Promise<number>;
@@ -131,6 +134,8 @@ export interface Optimizer {
   /** Resolved parameters, for the run's id and record. */
   readonly parameters: { readonly [name: string]: Json };
   optimize(parent: Candidate, context: OptimizerContext): Promise<Optimized>;
+  /** Whether it needs a model that gives embeddings, which an endpoint does not. */
+  readonly needsEmbeddings?: boolean;
   /** Requests that this step will make, roughly: for the time that is shown as left, never for a decision. */
   expectedCalls(sizes: WorkSizes): number;
   /** The same optimizer with other parameters; throws an InputError for a name or type that it does not have. */

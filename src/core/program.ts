@@ -1,7 +1,8 @@
 import type { z } from 'zod';
-import { type Candidate, type ChatFormatName, mapPredictors, predictorState } from './candidate.ts';
+import { type Candidate, type Demo, mapPredictors, type PredictorState, predictorState, showing } from './candidate.ts';
 import { answerPlan, parseAnswer, planFields, promptFrame, userText } from './chat-format.ts';
 import { choicesByField, requestChoice } from './choice.ts';
+import { type EmbedCall, nearestDemos } from './embedding.ts';
 import { InputError } from './errors.ts';
 import { ExampleFailure, type Failure } from './failure.ts';
 import type { Fields, Json } from './json.ts';
@@ -84,16 +85,23 @@ export interface PreparedProgram {
   readonly run: Structure['run'];
   /** Does it all instead of one run, where the structure has a strategy. */
   readonly strategy: ((inputs: Fields, answer: AnswerCall) => Promise<RunResult>) | null;
+  /** The demos that this question is to be shown; null where all questions are shown the same. */
+  nearest(predictor: string, inputs: Fields): Promise<readonly Demo[]> | null;
   /** A pure function of candidate, inputs and attempt. All requests of a predictor hold the same objects but for what is their own. */
-  request(predictor: string, inputs: Fields): LmRequest;
+  request(predictor: string, inputs: Fields, nearest?: readonly Demo[]): LmRequest;
   /** Reads an answer; throws a `parse` failure that says what was expected. */
   read(predictor: string, answer: string): Fields;
   /** What is known about the outputs that have a closed set of labels. */
   choices(predictor: string, response: LmResponse): Call['choices'];
 }
 
-/** Makes what the calls of a predictor have in common once, when the first of them is made. */
-export function prepare(structure: Structure, candidate: Candidate, attempt: Attempt): PreparedProgram {
+/** Makes what the calls of a predictor have in common once, when the first of them is made. `embed`: for demos that are chosen by likeness. */
+export function prepare(
+  structure: Structure,
+  candidate: Candidate,
+  attempt: Attempt,
+  embed: EmbedCall = embedsNothing,
+): PreparedProgram {
   const sampling: Sampling = { ...firstAttempt, ...attempt };
   const prepared = new Map<string, PreparedPredictor>();
   const predictorOf = (name: string): PreparedPredictor => {
@@ -103,27 +111,39 @@ export function prepare(structure: Structure, candidate: Candidate, attempt: Att
   };
   return {
     run: structure.run,
-    strategy: structure.strategy ? strategic(structure.strategy, candidate, attempt) : null,
-    request(predictor, inputs) {
-      const { signature, frame, shared } = predictorOf(predictor);
-      const given = signature.inputs.safeParse(inputs);
-      if (!given.success) throw inputsInvalid(predictor, inputs, given.error);
-      // `as`: the fields of a signature are JSON.
-      return { ...shared, prompt: { ...frame, user: userText(signature, given.data as Fields) } };
+    strategy: structure.strategy ? strategic(structure.strategy, candidate, attempt, embed) : null,
+    nearest(predictor, inputs) {
+      const { signature, state } = predictorOf(predictor);
+      if (state.nearest === undefined) return null;
+      return nearestDemos(signature, state, checkedInputs(signature, predictor, inputs), embed);
+    },
+    request(predictor, inputs, nearest) {
+      const { signature, state, frame, shared } = predictorOf(predictor);
+      const user = userText(signature, checkedInputs(signature, predictor, inputs));
+      return { ...shared, prompt: { ...(nearest ? promptFrame(signature, showing(state, nearest)) : frame()), user } };
     },
     read(predictor, answer) {
-      const { signature, chatFormat } = predictorOf(predictor);
-      return parseAnswer(signature, chatFormat, answer);
+      const { signature, state } = predictorOf(predictor);
+      return parseAnswer(signature, state.chatFormat, answer);
     },
     choices: (predictor, response) => choicesByField(predictorOf(predictor).planFields, response),
   };
 }
 
-function strategic({ of, decide }: RunStrategy, candidate: Candidate, sampling: Attempt): PreparedProgram['strategy'] {
+const embedsNothing: EmbedCall = async () => {
+  throw new TypeError('A program whose demos are chosen by likeness was prepared without embeddings');
+};
+
+function strategic(
+  { of, decide }: RunStrategy,
+  candidate: Candidate,
+  sampling: Attempt,
+  embed: EmbedCall,
+): PreparedProgram['strategy'] {
   return (inputs, answer) => {
     const attempt = (variation: Variation): Promise<RunResult> => {
       const varied = { ...sampling, ...variation.sampling };
-      return runProgram({ program: prepare(of, withHints(candidate, variation.hints), varied), inputs, answer });
+      return runProgram({ program: prepare(of, withHints(candidate, variation.hints), varied, embed), inputs, answer });
     };
     return decide({ inputs, candidate, sampling, attempt, answer });
   };
@@ -135,6 +155,13 @@ const withHints = (candidate: Candidate, hints: Variation['hints']): Candidate =
     hints[name] === undefined ? state : { ...state, instructions: `${state.instructions}\n\nHint: ${hints[name]}` },
   );
 
+function checkedInputs(signature: Signature, predictor: string, inputs: Fields): Fields {
+  const given = signature.inputs.safeParse(inputs);
+  if (!given.success) throw inputsInvalid(predictor, inputs, given.error);
+  // `as`: the fields of a signature are JSON.
+  return given.data as Fields;
+}
+
 function inputsInvalid(predictor: string, inputs: Fields, { issues }: z.ZodError): InputError {
   const mistakes = issues.map(({ path, message }) => {
     const name = String(path[0]);
@@ -145,8 +172,9 @@ function inputsInvalid(predictor: string, inputs: Fields, { issues }: z.ZodError
 
 interface PreparedPredictor {
   readonly signature: Signature;
-  readonly chatFormat: ChatFormatName;
-  readonly frame: Omit<Prompt, 'user'>;
+  readonly state: PredictorState;
+  /** The same object each time. Throws where the frame depends on the question. */
+  frame(): Omit<Prompt, 'user'>;
   readonly shared: Omit<LmRequest, 'prompt'>;
   readonly planFields: readonly (string | null)[];
 }
@@ -163,10 +191,14 @@ function preparePredictor(
     throw new TypeError(`The program calls the predictor "${name}", which it does not have: ${known}`);
   }
   const state = predictorState(candidate, name);
+  const frame = state.nearest === undefined ? promptFrame(signature, state) : null;
   return {
     signature,
-    chatFormat: state.chatFormat,
-    frame: promptFrame(signature, state),
+    state,
+    frame() {
+      if (frame) return frame;
+      throw new TypeError(`The demos of "${name}" depend on the question, and none were chosen for it`);
+    },
     shared: {
       model: state.model,
       answer: answerPlan(signature, state),
@@ -188,18 +220,19 @@ export async function runProgram(args: {
   // A place for each call from the moment it is made: answers of parallel calls may come in any order.
   const calls: (Call | null)[] = [];
   let worldError: unknown;
-  const answered: AnswerCall = async (request) => {
+  const fromTheWorld = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
     try {
-      return await answer(request);
+      return await ask();
     } catch (error) {
       worldError = error;
       throw error;
     }
   };
   const call = async (predictor: string, given: Fields): Promise<Fields> => {
-    const request = program.request(predictor, given);
+    const nearest = program.nearest(predictor, given);
     const index = calls.push(null) - 1;
-    const response = await answered(request);
+    const request = program.request(predictor, given, nearest ? await fromTheWorld(() => nearest) : undefined);
+    const response = await fromTheWorld(() => answer(request));
     const choices = program.choices(predictor, response);
     const made: Call = { predictor, inputs: given, outputs: null, choices, request, response, failure: null };
     calls[index] = made;

@@ -36,6 +36,7 @@ export async function evaluate<I, O>(
     metric: metric as unknown as Metric,
     attempt: firstAttempt,
     answer: (request) => program.answer(request, signal),
+    embed: program.embed,
     concurrency: numThreads,
     maxErrors,
     leaveOneOut: false,

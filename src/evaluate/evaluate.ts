@@ -1,4 +1,5 @@
 import { type Candidate, candidateId, mapPredictors } from '../core/candidate.ts';
+import type { EmbedCall } from '../core/embedding.ts';
 import { BetterTogetherError, TooManyErrors } from '../core/errors.ts';
 import type { Example } from '../core/example.ts';
 import { ExampleFailure, type Failure } from '../core/failure.ts';
@@ -22,6 +23,8 @@ export interface EvaluationRequest {
   readonly metric: Metric;
   readonly attempt: Attempt;
   readonly answer: AnswerCall;
+  /** For demos that are chosen by likeness. */
+  readonly embed: EmbedCall;
   /** Examples under way at once. */
   readonly concurrency: number;
   /** Exceptions of the user's program or metric that are tolerated in one evaluation. */
@@ -104,12 +107,12 @@ function outputsOf({ outputs }: RunResult) {
 }
 
 /** The program that an example is asked with: one for all, except for those that are demos themselves when each is to be left out. */
-function preparedPrograms({ structure, candidate, attempt, leaveOneOut }: EvaluationRequest) {
-  const whole = prepare(structure, candidate, attempt);
+function preparedPrograms({ structure, candidate, attempt, leaveOneOut, embed }: EvaluationRequest) {
+  const whole = prepare(structure, candidate, attempt, embed);
   const sources = Object.values(candidate.predictors).flatMap(({ demos }) => demos.map(({ source }) => source));
   const shown = new Set(leaveOneOut ? sources : []);
   return (example: Example): PreparedProgram =>
-    shown.has(example.id) ? prepare(structure, withoutOwnDemo(candidate, example), attempt) : whole;
+    shown.has(example.id) ? prepare(structure, withoutOwnDemo(candidate, example), attempt, embed) : whole;
 }
 
 function withoutOwnDemo(candidate: Candidate, example: Example): Candidate {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { type Candidate, candidateId, type Demo, mapPredictors } from '../core/candidate.ts';
+import { type Candidate, candidateId, type Demo, mapPredictors, showing } from '../core/candidate.ts';
 import type { Example } from '../core/example.ts';
 import { type Metric, passes, type Row } from '../core/metric.ts';
 import type { OptimizerContext, Teacher } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
 import { count, defineOptimizer } from './define.ts';
-import { labelledPools, withDemos } from './demos.ts';
+import { labelledPools, showingAll, withDemos } from './demos.ts';
 import { betterThanStart, comparisonCalls, keepStart, withoutJudging } from './keep-start.ts';
 import { labelled } from './labeled-few-shot.ts';
 
@@ -65,11 +65,11 @@ export async function bootstrapped(
     const unused = pool.filter(({ source }) => !used.has(source));
     demos.set(name, [...shown, ...rng.sample(unused, settings.maxLabeledDemos - shown.length)]);
   }
-  return withDemos(parent, demos, settings.maxDemoTokens, context);
+  return withDemos(showingAll(parent), demos, settings.maxDemoTokens, context);
 }
 
 /** The first rows in train order that a teacher gets right, as many as may be shown. */
-async function successfulRows(
+export async function successfulRows(
   parent: Candidate,
   settings: BootstrapSettings,
   context: OptimizerContext,
@@ -128,12 +128,11 @@ async function teachersFor(
 }
 
 /** What the predictor did in this row; of several calls the last one half of the time, else one of the earlier ones. */
-function demoOf({ example, trace }: Row, predictor: string, rng: Rng): Demo[] {
+export function demoOf({ example, trace }: Row, predictor: string, rng: Rng): Demo[] {
   const calls = trace.filter((call) => call.predictor === predictor && call.outputs !== null);
   const call = calls.length > 1 && rng.next() < 0.5 ? calls[rng.int(calls.length - 1)] : calls.at(-1);
   return call?.outputs ? [{ inputs: call.inputs, outputs: call.outputs, source: example.id }] : [];
 }
 
 /** The parent without any demos: a candidate of every demo search, since demos can hurt. */
-export const withoutDemos = (parent: Candidate): Candidate =>
-  mapPredictors(parent, (state) => ({ ...state, demos: [] }));
+export const withoutDemos = (parent: Candidate): Candidate => mapPredictors(parent, (state) => showing(state, []));

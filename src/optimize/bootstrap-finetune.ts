@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { type Candidate, mapPredictors, type PredictorState } from '../core/candidate.ts';
+import { type Candidate, mapPredictors, type PredictorState, showing } from '../core/candidate.ts';
 import { answerPieces, answerPlan, renderPrompt } from '../core/chat-format.ts';
+import { nearestDemos } from '../core/embedding.ts';
 import { StepError } from '../core/errors.ts';
 import { contentId, type Fields } from '../core/json.ts';
 import type { TextRow } from '../core/lm.ts';
@@ -41,6 +42,8 @@ interface Lesson {
   readonly predictor: string;
   readonly inputs: Fields;
   readonly outputs: Fields;
+  /** The id of its train example. */
+  readonly source: string;
   readonly from: 'bootstrapped' | 'labelled';
 }
 
@@ -74,10 +77,9 @@ function promptOfRows(
   { structure }: OptimizerContext,
 ): Candidate {
   return mapPredictors(parent, (state, name) => ({
-    ...state,
+    ...(rowDemos === 'current' ? state : showing(state, [])),
     instructions:
       rowPrompt === 'plain' ? (structure.predictors[name]?.instructions ?? state.instructions) : state.instructions,
-    demos: rowDemos === 'current' ? state.demos : [],
     // A calibration is about the prompt and the weights that it was measured with.
     choice: typeof state.choice === 'object' ? 'greedy' : state.choice,
   }));
@@ -122,7 +124,10 @@ function labelledLessons({ structure, train }: OptimizerContext): ReadonlyMap<st
   const [predictor, { outputFields }] = only;
   const complete = train.filter(({ labels }) => outputFields.every(({ name }) => labels[name] !== undefined));
   return new Map(
-    complete.map(({ id, inputs, labels }) => [id, { predictor, inputs, outputs: labels, from: 'labelled' }]),
+    complete.map(({ id, inputs, labels }) => [
+      id,
+      { predictor, inputs, outputs: labels, source: id, from: 'labelled' },
+    ]),
   );
 }
 
@@ -152,7 +157,7 @@ async function bootstrappedLessons(
       for (const row of rows) {
         if (row.failure !== null || !passes(row.score, metricThreshold)) continue;
         const calls = row.trace.flatMap(({ predictor, inputs, outputs }) =>
-          outputs ? [{ predictor, inputs, outputs, from: 'bootstrapped' as const }] : [],
+          outputs ? [{ predictor, inputs, outputs, source: row.example.id, from: 'bootstrapped' as const }] : [],
         );
         lessons.set(row.example.id, calls);
       }
@@ -192,7 +197,7 @@ async function fitOrder(
     0,
     settings.maxRows ?? (facts.parameters < smallModel ? 400 : Number.POSITIVE_INFINITY),
   );
-  const rows = picked.map((lesson) => textRow(lesson, served, context));
+  const rows = await Promise.all(picked.map((lesson) => textRow(lesson, served, context)));
   const fitting = await thatFitTheContext(base, rows, context);
   if (fitting.length === 0) {
     throw new StepError(
@@ -239,10 +244,18 @@ function balanced(lessons: readonly Lesson[], { structure }: OptimizerContext, r
  * The lesson in the prompt that will be served, whoever gave it. Text that decoding forces in front of the first value is given: learning it
  * would take most of the first steps' gradient (and, through Adam's second moment, of the later steps' rate) for what is never decided.
  */
-function textRow({ predictor, inputs, outputs }: Lesson, served: Candidate, { structure }: OptimizerContext): TextRow {
+async function textRow(
+  { predictor, inputs, outputs, source }: Lesson,
+  served: Candidate,
+  { structure, embed }: OptimizerContext,
+): Promise<TextRow> {
   // Lessons come from predictors of this program only.
   const signature: Signature = structure.predictors[predictor]!;
-  const state: PredictorState = served.predictors[predictor]!;
+  const whole: PredictorState = served.predictors[predictor]!;
+  const others = { ...whole, demos: whole.demos.filter((demo) => demo.source !== source) };
+  // An example is most like itself: shown its own answer, a model would learn to copy.
+  const isChosen = whole.nearest !== undefined;
+  const state = isChosen ? showing(whole, await nearestDemos(signature, others, inputs, embed)) : whole;
   const given = answerPlan(signature, state)?.findIndex(({ type }) => type !== 'text') ?? 0;
   return { prompt: renderPrompt(signature, state, inputs), pieces: answerPieces(signature, state, outputs), given };
 }

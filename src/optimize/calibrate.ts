@@ -49,7 +49,8 @@ export async function withChoiceRule(
   });
   if (rule !== 'calibrated' || Object.values(ruled.predictors).every(({ choice }) => choice !== 'most-probable'))
     return ruled;
-  const { rows } = await context.evaluate(ruled, sampleRows(candidate, context));
+  // Where demos are chosen by likeness the rows are among them, each only while another one is asked.
+  const { rows } = await context.evaluate(ruled, sampleRows(candidate, context), { leaveOneOut: true });
   const calls = rows.flatMap(({ trace }) => trace);
   return mapPredictors(ruled, (state, name) => {
     if (state.choice !== 'most-probable') return state;
@@ -62,7 +63,9 @@ export async function withChoiceRule(
 /** Not the demos: a model that sees the answer shows no bias. */
 function sampleRows(candidate: Candidate, context: OptimizerContext): Example[] {
   const demos = new Set(
-    Object.values(candidate.predictors).flatMap((state) => state.demos.map(({ source }) => source)),
+    Object.values(candidate.predictors).flatMap(({ demos: shown, nearest }) =>
+      nearest === undefined ? shown.map(({ source }) => source) : [],
+    ),
   );
   const others = context.train.filter(({ id }) => !demos.has(id));
   return context.rng.fork('calibration').shuffle(others).slice(0, calibrationRows);

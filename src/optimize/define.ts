@@ -13,6 +13,7 @@ export type Given<S extends z.ZodObject> = z.input<S> & Partial<LayoutSearchSett
 interface Definition<S extends z.ZodObject> extends Algorithm<S> {
   readonly name: string;
   readonly kind: Optimizer['kind'];
+  readonly needsEmbeddings?: boolean;
   /**
    * For a prompt optimizer: the layouts that are tried on what it found where the parameters do not say; default: none. `own`: it has
    * parameters for them and searches them itself.
@@ -24,7 +25,7 @@ interface Definition<S extends z.ZodObject> extends Algorithm<S> {
 
 /** Makes an optimizer's factory out of its parameters and its algorithm. This, and a file of its own, is all that a new optimizer takes. */
 export function defineOptimizer<S extends z.ZodObject>(definition: Definition<S>): (given?: Given<S>) => Optimizer {
-  const { name, kind, layouts } = definition;
+  const { name, kind, needsEmbeddings, layouts } = definition;
   const triesLayouts = kind === 'prompt' && layouts !== 'own';
   const schema = z.strictObject({
     ...definition.parameters.shape,
@@ -44,6 +45,7 @@ export function defineOptimizer<S extends z.ZodObject>(definition: Definition<S>
     return {
       name,
       kind,
+      ...(needsEmbeddings ? { needsEmbeddings } : {}),
       parameters: { ...(parameters as { [name: string]: Json }), ...(judge ? { metric: metricIdentity(judge) } : {}) },
       expectedCalls: (sizes) => expectedCalls(parameters, sizes),
       optimize: (parent, context) => optimize(parameters, parent, context, judge),

@@ -1,4 +1,4 @@
-import { type Candidate, type Demo, mapPredictors, type PredictorState } from '../core/candidate.ts';
+import { type Candidate, type Demo, mapPredictors, type PredictorState, showing } from '../core/candidate.ts';
 import { renderPrompt } from '../core/chat-format.ts';
 import type { Example } from '../core/example.ts';
 import type { TextRow } from '../core/lm.ts';
@@ -24,7 +24,14 @@ export function labelledPools({ structure, train }: OptimizerContext): ReadonlyM
   return new Map(pools);
 }
 
-/** The candidate with these demos, as many of them in order as fit the token cap; a demo that would not fit is left out, never cut. */
+/** The candidate without any choice among its demos: whatever it has, every question is shown. */
+export const showingAll = (candidate: Candidate): Candidate =>
+  mapPredictors(candidate, (state) => showing(state, state.demos));
+
+/**
+ * The candidate with these demos, as many of them in order as fit the token cap; a demo that would not fit is left out, never cut. Where
+ * demos are chosen by likeness, each may take as much of the cap as lets any choice fit.
+ */
 export async function withDemos(
   parent: Candidate,
   demos: ReadonlyMap<string, readonly Demo[]>,
@@ -50,19 +57,31 @@ async function thatFit(
   maxDemoTokens: number | null,
   context: OptimizerContext,
 ): Promise<readonly Demo[]> {
-  if (demos.length === 0) return [];
+  const { room, sizes } = await demoSizes(signature, state, demos, maxDemoTokens, context);
+  let used = 0;
+  return demos.filter((_, index) => {
+    if (state.nearest !== undefined) return sizes[index]! <= room / state.nearest;
+    if (used + sizes[index]! > room) return false;
+    used += sizes[index]!;
+    return true;
+  });
+}
+
+/** The tokens that each demo adds to a prompt, and how many all demos of one prompt may take. */
+export async function demoSizes(
+  signature: Signature,
+  state: PredictorState,
+  demos: readonly Demo[],
+  maxDemoTokens: number | null,
+  context: OptimizerContext,
+): Promise<{ readonly room: number; readonly sizes: readonly number[] }> {
+  if (demos.length === 0) return { room: 0, sizes: [] };
   const base = state.model.base;
-  const cap = maxDemoTokens ?? Math.min(usualDemoTokens, Math.floor((await context.contextTokens(base)) / 4));
+  const room = maxDemoTokens ?? Math.min(usualDemoTokens, Math.floor((await context.contextTokens(base)) / 4));
   const prompt = (shown: readonly Demo[]): TextRow => ({
     prompt: { ...renderPrompt(signature, { ...state, demos: shown }, demos[0]!.inputs), user: '' },
     pieces: null,
   });
   const [empty, ...sizes] = await context.countTokens(base, [prompt([]), ...demos.map((demo) => prompt([demo]))]);
-  let used = 0;
-  return demos.filter((_, index) => {
-    const tokens = sizes[index]! - empty!;
-    if (used + tokens > cap) return false;
-    used += tokens;
-    return true;
-  });
+  return { room, sizes: sizes.map((size) => size - empty!) };
 }

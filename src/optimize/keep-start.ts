@@ -55,6 +55,8 @@ export function bestOf(contest: Contest, start: Candidate, context: OptimizerCon
 function comparisonRows(candidates: readonly Candidate[], context: OptimizerContext) {
   if (context.val.length > 0) return judgedRows(context);
   const states = candidates.flatMap(({ predictors }) => Object.values(predictors));
+  // Nearly every train row may be shown then, and is best judged by all the others.
+  if (states.some(({ nearest }) => nearest !== undefined)) return judgedRows(context);
   const demos = new Set(states.flatMap((state) => state.demos.map(({ source }) => source)));
   const others = context.train.filter(({ id }) => !demos.has(id));
   return others.length > 0 ? { examples: others, leaveOneOut: false } : judgedRows(context);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Candidate, Demo } from '../core/candidate.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import { count, defineOptimizer } from './define.ts';
-import { labelledPools, withDemos } from './demos.ts';
+import { labelledPools, showingAll, withDemos } from './demos.ts';
 import { betterThanStart, comparisonCalls, keepStart, withoutJudging } from './keep-start.ts';
 
 const parameters = z.object({
@@ -43,5 +43,5 @@ export async function labelled(
     }
     chosen.set(name, sample ? context.rng.fork(`labelled/${name}`).sample(pool, k) : pool.slice(0, k));
   }
-  return withDemos(parent, chosen, maxDemoTokens, context);
+  return withDemos(showingAll(parent), chosen, maxDemoTokens, context);
 }

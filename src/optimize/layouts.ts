@@ -57,7 +57,8 @@ export async function inLayout(
 
 function laidOut(state: PredictorState, layout: Layout): PredictorState {
   if ('chatFormat' in layout) return { ...state, chatFormat: layout.chatFormat };
-  if ('demoOrder' in layout) return { ...state, demos: state.demos.toReversed() };
+  // Demos that are chosen by likeness stand in the order of that.
+  if ('demoOrder' in layout) return state.nearest ? state : { ...state, demos: state.demos.toReversed() };
   const { labelList: _, ...others } = state;
   return layout.labelList === 'shown' ? others : { ...others, labelList: 'omitted' };
 }

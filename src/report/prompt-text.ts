@@ -1,4 +1,4 @@
-import { type Candidate, type PredictorState, predictorState } from '../core/candidate.ts';
+import { type Candidate, type PredictorState, predictorState, showing } from '../core/candidate.ts';
 import { renderPrompt } from '../core/chat-format.ts';
 import { choiceName } from '../core/choice.ts';
 import { shortId } from '../core/json.ts';
@@ -10,10 +10,10 @@ export function promptText(predictors: { readonly [name: string]: SignatureField
     .map(([name, signature]) => {
       const state = predictorState(candidate, name);
       const placeholders = Object.fromEntries(signature.inputFields.map((field) => [field.name, `{${field.name}}`]));
-      const { system, turns, user } = renderPrompt(signature, state, placeholders);
+      const { system, turns, user } = renderPrompt(signature, shownTo(state), placeholders);
       const { base, adapter } = state.model;
       return [
-        `predictor ${name} (${state.chatFormat}${state.labelList ? ' without its labels' : ''}, ${state.decoding}, ${labelsOf(state)}${state.demos.length} demos, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
+        `predictor ${name} (${state.chatFormat}${state.labelList ? ' without its labels' : ''}, ${state.decoding}, ${labelsOf(state)}${demosOf(state)}, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
         ...message('system', system),
         ...turns.flatMap((turn) => [...message('user', turn.user), ...message('assistant', turn.assistant)]),
         ...message('user', user),
@@ -21,6 +21,14 @@ export function promptText(predictors: { readonly [name: string]: SignatureField
     })
     .join('\n\n');
 }
+
+const demosOf = ({ demos, nearest }: PredictorState): string =>
+  nearest === undefined
+    ? `${demos.length} demos`
+    : `the ${nearest} of ${demos.length} demos that are most like the question`;
+
+/** Which demos a question will be shown is not known without the question. */
+const shownTo = (state: PredictorState): PredictorState => (state.nearest === undefined ? state : showing(state, []));
 
 /** How labels are taken, where that is not the usual way. */
 const labelsOf = ({ choice }: PredictorState): string => (choice === 'greedy' ? '' : `labels ${choiceName(choice)}, `);

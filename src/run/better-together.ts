@@ -11,14 +11,15 @@ import { type CheckedStrategy, parseStrategy } from '../core/strategy.ts';
 import type { RunSummary } from '../core/summary.ts';
 import type { Trainer } from '../core/trainer.ts';
 import { noLimits, noticesOfLimits, requireLimits } from './budget-limits.ts';
+import { storedEmbeddings } from './embeddings.ts';
 import { eventStream } from './event-stream.ts';
 import type { Experiment, RunSettings, StepOverrides } from './experiment.ts';
 import { execute, runId } from './run.ts';
 import { type ExampleLike, makeSplits, readExamples } from './splits.ts';
-import { noticesOfEndpoints, requireTrainable } from './trainable.ts';
+import { noticesOfEndpoints, requireEmbeddings, requireTrainable } from './trainable.ts';
 
 // Programs of any types: a program is only called by its owner, who knows them.
-type AnyProgram = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;
+type AnyProgram = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters' | 'embeddings'>;
 
 /** Arguments of one step: a teacher or data of its own, and changed parameters of its optimizer. */
 export interface StepArguments {
@@ -184,6 +185,7 @@ export function readExperiment(
     ...writers.map((model): [string, LanguageModel] => [model.base.sha256, model]),
   ]);
   requireTrainable(strategy, changed, initial, models);
+  requireEmbeddings(strategy, changed, initial, models);
   return {
     structure,
     initial,
@@ -284,9 +286,11 @@ function optimizedProgram<P extends AnyProgram>(
         adapter === null ? undefined : (experiment.adapters.get(adapter)?.path ?? store.file('adapter', adapter));
       return adapter !== null && path !== undefined ? [{ sha256: adapter, path }] : [];
     });
+  const every = [...summary.candidates.map(({ candidate }) => candidate), summary.chosen.candidate];
+  const vectors = storedEmbeddings(store, summary.run, student.structure.predictors, every);
   // `as`: a program with another candidate has the program's own type.
   const programOf = (candidate: Candidate) =>
-    (student as unknown as Program).withCandidate(candidate, adapterFiles(candidate)) as unknown as P;
+    (student as unknown as Program).withCandidate(candidate, adapterFiles(candidate), vectors) as unknown as P;
   const tried = summary.candidates.map(({ val, candidate, strategy }) => ({
     score: val?.mean ?? null,
     program: programOf(candidate),

@@ -7,6 +7,8 @@ import type { LmRequest } from '../core/lm.ts';
 import type { SignatureFields } from '../core/signature.ts';
 import type { StoredRun } from '../core/store.ts';
 
+type Turns = LmRequest['prompt']['turns'];
+
 /** Whose question a call was, as far as its prompt tells. */
 export interface CallOrigin {
   readonly predictor: string | null;
@@ -36,12 +38,18 @@ export function callOrigin(request: LmRequest, run: StoredRun, events: readonly 
       const { system, turns } = renderPrompt(signature, state, {});
       if (request.prompt.system !== system) continue;
       named ??= predictor;
-      if (isEqual(request.prompt.turns, turns) && isAskedBy(request, signature, state))
+      if (isTurnsOf(request.prompt.turns, turns, state) && isAskedBy(request, signature, state))
         return { predictor, candidate: candidateId(candidate) };
     }
   }
   return { predictor: named, candidate: null };
 }
+
+/** All demos in order, or, where they are chosen by likeness, so many of them. */
+const isTurnsOf = (shown: Turns, turns: Turns, { nearest }: PredictorState): boolean =>
+  nearest === undefined
+    ? isEqual(shown, turns)
+    : shown.length <= nearest && shown.every((turn) => turns.some((one) => isEqual(one, turn)));
 
 const isAskedBy = (request: LmRequest, signature: SignatureFields, state: PredictorState): boolean =>
   isEqual(request.model, state.model) && isEqual(request.answer, answerPlan(signature, state));

@@ -79,7 +79,7 @@ interface GroupedOptions extends EvaluateOptions {
   readonly inGroups: RowGroups | null;
 }
 
-function run({ experiment, ports, memory }: World, measurement: Measurement, options: GroupedOptions) {
+function run({ experiment, ports, memory, embed }: World, measurement: Measurement, options: GroupedOptions) {
   const { what, candidate, examples } = measurement;
   return evaluateCandidate({
     structure: options.structure ?? experiment.structure,
@@ -90,6 +90,7 @@ function run({ experiment, ports, memory }: World, measurement: Measurement, opt
     leaveOneOut: options.leaveOneOut ?? false,
     answer: memory.answer,
     inGroups: options.inGroups,
+    embed,
     concurrency: ports.concurrency,
     maxErrors: experiment.settings.maxErrors,
     onRow: (done, mean) =>

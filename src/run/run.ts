@@ -127,8 +127,9 @@ function parentOf(candidates: readonly Measured[], optimizer: Optimizer, { setti
   const { candidate } = settings.stepStart === 'best' && latest.val ? best : latest;
   if (optimizer.kind === 'weights' || settings.promptStart === 'current') return candidate;
   return mapPredictors(candidate, (state, name) => {
-    const { instructions, demos } = initial.predictors[name] ?? state;
-    return { ...state, instructions, demos };
+    const { instructions, demos, nearest } = initial.predictors[name] ?? state;
+    const { nearest: _, ...rest } = state;
+    return { ...rest, instructions, demos, ...(nearest === undefined ? {} : { nearest }) };
   });
 }
 

@@ -71,6 +71,7 @@ export function contextFor(
       const encoded = await weights.encode(rows);
       return encoded.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length);
     },
+    embed: world.embed,
     base(sha256) {
       const { base, weights } = model(sha256);
       return { parameters: base.parameters, layers: base.layers, givesProbabilities: weights !== null };

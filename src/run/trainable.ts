@@ -1,4 +1,5 @@
 import { type Candidate, modelsOf } from '../core/candidate.ts';
+import { embeddingsOutOfReach } from '../core/embedding.ts';
 import { InputError } from '../core/errors.ts';
 import type { LanguageModel, Weights } from '../core/lm.ts';
 import type { Notice } from '../core/notice.ts';
@@ -42,4 +43,25 @@ export function requireTrainable(
     mistakes,
     'Search its prompts only (strategy "p"), or train a GGUF file and use this model as its teacher.',
   );
+}
+
+/** Refuses steps that choose demos by likeness on models that give no embeddings, and programs that do so already. */
+export function requireEmbeddings(
+  strategy: readonly string[],
+  optimizers: { readonly [key: string]: Optimizer },
+  initial: Candidate,
+  models: ReadonlyMap<string, LanguageModel>,
+): void {
+  const steps = [...new Set(strategy.filter((key) => optimizers[key]?.needsEmbeddings))];
+  const needing = Object.values(initial.predictors).filter(({ nearest }) => steps.length > 0 || nearest !== undefined);
+  const bases = new Set(needing.map(({ model }) => model.base));
+  const what =
+    steps.length > 0 ? `what ${steps.map((key) => `"${key}"`).join(', ')} does` : "the program's choice of demos";
+  const mistakes = [...bases].flatMap((base) => {
+    const model = models.get(base);
+    return model && !isTrainable(model)
+      ? [`The model "${model.base.name}" at ${model.base.path} answers, but ${what} needs its embeddings.`]
+      : [];
+  });
+  if (mistakes.length > 0) throw embeddingsOutOfReach(mistakes);
 }

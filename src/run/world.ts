@@ -1,9 +1,11 @@
+import type { EmbedCall } from '../core/embedding.ts';
 import type { LiveEvent, Progress } from '../core/event.ts';
 import type { Fields } from '../core/json.ts';
 import type { AdapterFile, Engine, LanguageModel } from '../core/lm.ts';
 import type { Store } from '../core/store.ts';
 import type { Trainer } from '../core/trainer.ts';
 import { type Budget, createBudget } from './budget.ts';
+import { rememberingEmbeddings } from './embeddings.ts';
 import type { Experiment } from './experiment.ts';
 import { type Memory, remembering } from './memory.ts';
 import { createModelGate } from './model-gate.ts';
@@ -32,6 +34,7 @@ export interface World {
   readonly experiment: Experiment;
   readonly ports: RunPorts;
   readonly memory: Memory;
+  readonly embed: EmbedCall;
   readonly recorder: Recorder;
   readonly budget: Budget;
   /** The experiment's models, through one gate when there are several. */
@@ -88,6 +91,13 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
     onCount: ({ requested, made, remembered }) =>
       progress({ type: 'calls', requested, made, remembered, budget: budget.state() }),
   });
+  const embed = rememberingEmbeddings({
+    store,
+    models,
+    engineOf,
+    signal,
+    onEmbed: (done, total) => progress({ type: 'phase', phase: `embedding: ${done} of ${total} texts` }),
+  });
   return {
     id,
     experiment,
@@ -95,6 +105,7 @@ export function openWorld(experiment: Experiment, ports: RunPorts, id: string, s
     memory,
     recorder: record,
     budget,
+    embed,
     models,
     modelSwitches: gate.switches,
     engineOf,

@@ -2,19 +2,26 @@ import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { Candidate } from '../core/candidate.ts';
+import type { Embeddings } from '../core/embedding.ts';
 import { InputError } from '../core/errors.ts';
 import { type Json, shortId } from '../core/json.ts';
 import type { AdapterFile, BaseModel } from '../core/lm.ts';
 import type { Predictors } from '../core/program.ts';
 import { type Signature, signature } from '../core/signature.ts';
-import { privateFolder, sha256OfFile, withFile, writePrivately } from '../system/files.ts';
+import { privateFolder, withFile, writePrivately } from '../system/files.ts';
+import { readEmbeddings, saveEmbeddings } from './program-embeddings.ts';
+import { requireContent } from './require-content.ts';
 
-/** An optimized program on disk: prompts and signatures as JSON, adapters as files beside it, base models by sha256 and path. */
+/**
+ * An optimized program on disk: prompts and signatures as JSON, base models by sha256 and path; as files beside it adapters, and the
+ * embeddings of demos that are chosen by likeness.
+ */
 export interface SavedProgram {
   readonly predictors: Predictors;
   readonly candidate: Candidate;
   readonly bases: readonly Pick<BaseModel, 'sha256' | 'name' | 'path'>[];
   readonly adapters: readonly AdapterFile[];
+  readonly embeddings: Embeddings;
 }
 
 const fileName = 'program.json';
@@ -25,6 +32,7 @@ const fields = z.record(z.string(), z.json());
 const state = z.object({
   instructions: z.string(),
   demos: z.array(z.object({ inputs: fields, outputs: fields, source: z.string() })),
+  nearest: z.int().positive().optional(),
   chatFormat: z.enum(['json', 'value', 'lines', 'markers']),
   labelList: z.literal('omitted').exactOptional(),
   choice: z.union([
@@ -39,6 +47,8 @@ const programFile = z.object({
   predictors: z.record(z.string(), z.object({ instructions: z.string(), inputs: z.json(), outputs: z.json(), state })),
   bases: z.array(z.object({ sha256: z.string(), name: z.string(), path: z.string() })),
   adapters: z.array(z.string()),
+  /** sha256 of the file that has them. */
+  embeddings: z.string().optional(),
 });
 
 /** Writes the program into a folder of its own and returns the path of its JSON file, which is written last. */
@@ -57,11 +67,13 @@ export function saveProgram(program: SavedProgram, folder: string): string {
       state: program.candidate.predictors[name],
     },
   ]);
+  const embeddings = saveEmbeddings(program, folder);
   const content = {
     format,
     predictors: Object.fromEntries(predictors),
     bases: program.bases.map(({ sha256, name, path }) => ({ sha256, name, path: placeOf(path) })),
     adapters: program.adapters.map(({ sha256 }) => sha256),
+    ...(embeddings === null ? {} : { embeddings }),
   };
   const path = join(folder, fileName);
   writePrivately(path, `${JSON.stringify(content, null, 2)}\n`);
@@ -78,9 +90,9 @@ export async function readProgram(path: string): Promise<SavedProgram> {
   const file = basename(path).endsWith('.json') ? path : join(path, fileName);
   const parsed = programFile.safeParse(readJson(file));
   if (!parsed.success) throw notAProgram(file, z.prettifyError(parsed.error));
-  const { predictors, bases, adapters } = parsed.data;
+  const { predictors, bases, adapters, embeddings } = parsed.data;
   const files = adapters.map((sha256) => ({ sha256, path: join(dirname(file), adapterName(sha256)) }));
-  for (const adapter of files) await requireContent(adapter, file);
+  for (const adapter of files) await requireContent(adapter, { what: 'adapter', program: file });
   return {
     predictors: Object.fromEntries(Object.entries(predictors).map(([name, saved]) => [name, restored(saved)])),
     // `as`: zod's JSON values are ours.
@@ -89,6 +101,7 @@ export async function readProgram(path: string): Promise<SavedProgram> {
     } as Candidate,
     bases,
     adapters: files,
+    embeddings: embeddings === undefined ? new Map() : await readEmbeddings(embeddings, file),
   };
 }
 
@@ -115,19 +128,6 @@ const notAProgram = (file: string, reason: string): InputError =>
     [`${file} is not a program of better-together: ${reason}`],
     'Name the program.json that a run has saved.',
   );
-
-async function requireContent({ sha256, path }: AdapterFile, program: string): Promise<void> {
-  const hint = `Copy the whole folder ${dirname(program)} again: the program and its adapters belong together.`;
-  if (!existsSync(path))
-    throw new InputError('adapter-missing', [`${program} needs the adapter ${path}, which is not there.`], hint);
-  const found = await sha256OfFile(path);
-  if (found !== sha256)
-    throw new InputError(
-      'adapter-changed',
-      [`${path} has sha256 ${found}, but the program was saved with ${sha256}.`],
-      hint,
-    );
-}
 
 function restored({ instructions, inputs, outputs }: z.output<typeof programFile>['predictors'][string]): Signature {
   // `as`: written from zod objects, so objects come back.

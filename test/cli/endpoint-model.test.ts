@@ -31,7 +31,7 @@ test('a program on an endpoint is saved with its address, and answers when it is
   const lm = await openModel(`${url}#small/one#q8`);
   const program = predict(signature("ticket -> team: 'billing' | 'delivery'"), { labelList: 'omitted' }).withLm(lm);
   const { predictors } = program.structure;
-  const saved = { predictors, candidate: candidateOf(program), bases: [lm.base], adapters: [] };
+  const saved = { predictors, candidate: candidateOf(program), bases: [lm.base], adapters: [], embeddings: new Map() };
   const path = saveProgram(saved, join(folder, 'program'));
   expect((await readProgram(path)).bases).toEqual([
     { sha256: lm.base.sha256, name: 'small/one#q8', path: `${url}#small/one#q8` },

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { type Candidate, candidateId } from '../../src/core/candidate.ts';
-import { promptFrame } from '../../src/core/chat-format.ts';
 import { canonicalJson, type Json } from '../../src/core/json.ts';
 import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
 import type { Optimizer } from '../../src/core/optimizer.ts';
+import { prepare } from '../../src/core/program.ts';
 import { type Problem, problem } from '../support/laboratory.ts';
 import { measuredOnTest, type Observed, observe } from '../support/laboratory-run.ts';
 import { markerOf } from '../support/laboratory-task.ts';
@@ -46,7 +46,8 @@ export function optimizerContract(name: string, make: () => Optimizer): void {
     test('a candidate with a score was asked with its own prompt', async () => {
       const sent = framesOf((await usual()).requests.student);
       const scored = (await usual()).optimized.trials.filter(({ score }) => score !== null);
-      expect(scored.filter(({ candidate }) => !sent.has(frameOf(task, candidate)))).toEqual([]);
+      const own = await Promise.all(scored.map(({ candidate }) => framesWith(task, candidate)));
+      expect(own.flat().filter((frame) => !sent.has(frame))).toEqual([]);
     });
 
     test('details are plain JSON', async () => {
@@ -173,9 +174,17 @@ const textOf = (value: unknown): string => canonicalJson(value as Json);
 const framesOf = (requests: readonly LmRequest[]): ReadonlySet<string> =>
   new Set(requests.map(({ prompt: { system, turns } }) => textOf({ system, turns })));
 
-/** The prompt of a candidate with one predictor. */
-const frameOf = ({ structure }: Problem, { predictors }: Candidate): string =>
-  textOf(promptFrame(structure.predictors.predict!, predictors.predict!));
+/** What the val rows are asked behind by a candidate with one predictor: the same for all, or for each row its own. */
+async function framesWith({ structure, student, val }: Problem, candidate: Candidate): Promise<string[]> {
+  const { embed } = student().weights;
+  const program = prepare(structure, candidate, {}, (_, texts) => embed(texts));
+  const frames = val.map(async ({ inputs }) => {
+    const nearest = program.nearest('predict', inputs);
+    const { prompt } = program.request('predict', inputs, nearest ? await nearest : undefined);
+    return textOf({ system: prompt.system, turns: prompt.turns });
+  });
+  return [...new Set(await Promise.all(frames))];
+}
 
 const shown = (markers: readonly string[], texts: readonly unknown[]): string[] => {
   const all = texts.map(textOf).join('\n');

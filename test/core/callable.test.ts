@@ -209,7 +209,7 @@ test('predictors that cannot be laid out are refused before anything is asked, a
         'The predictor "two": The chat format "value" is for one output; this signature has 2. Use "json" or "lines".',
         'The predictor "open": The output "scores": "multipleOf" cannot be decoded under a grammar; use decoding "free" or a simpler type',
       ],
-      'Choose another chatFormat, decoding or choice.',
+      'Choose another chatFormat, decoding, choice or nearest.',
     ),
   );
 });

@@ -33,6 +33,7 @@ const evaluateWith = (change: Partial<EvaluationRequest>): Promise<Evaluation> =
     metric: isRight,
     attempt: firstAttempt,
     answer: doubled,
+    embed: async () => [],
     concurrency: 1,
     maxErrors: 0,
     leaveOneOut: false,

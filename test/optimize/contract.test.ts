@@ -5,6 +5,7 @@ import { copro } from '../../src/optimize/copro/copro.ts';
 import { count, defineOptimizer } from '../../src/optimize/define.ts';
 import { gepa } from '../../src/optimize/gepa/gepa.ts';
 import { inferRules } from '../../src/optimize/infer-rules.ts';
+import { knnFewShot } from '../../src/optimize/knn-few-shot.ts';
 import { labeledFewShot, labelled } from '../../src/optimize/labeled-few-shot.ts';
 import { miproV2 } from '../../src/optimize/mipro/mipro-v2.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
@@ -42,6 +43,7 @@ const optimizers: readonly (() => Optimizer)[] = [
   () => labeledFewShot(),
   () => bootstrapFewShot(),
   () => bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 2 }),
+  () => knnFewShot(),
   () => copro(),
   () => gepa(),
   () => inferRules(),

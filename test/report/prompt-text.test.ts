@@ -44,6 +44,13 @@ predictor reply (lines, constrained, 0 demos, base bbbbbbbbbbbb, adapter none)
   );
 });
 
+test('demos that are chosen by likeness are counted, not shown', () => {
+  const [demo] = candidate.predictors.route!.demos;
+  const text = promptText(predictors, withPredictor(start, 'route', { demos: [demo!, demo!], nearest: 1 }));
+  expect(text).toContain('predictor route (lines, constrained, the 1 of 2 demos that are most like the question, base');
+  expect(text).not.toContain('Paid twice.');
+});
+
 test('labels that are not taken greedily are told', () => {
   const calibrated = withPredictor(start, 'route', { choice: { priors: { team: [0.75, 0.25] } } });
   expect(promptText(predictors, calibrated)).toContain(

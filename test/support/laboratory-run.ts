@@ -71,6 +71,7 @@ export async function measuredOnTest(
     metric: problem.metric,
     attempt: firstAttempt,
     answer: (request) => student.generate(request, { adapter: null }),
+    embed: (_, texts) => student.weights.embed(texts),
     concurrency: 4,
     maxErrors: 0,
     leaveOneOut: false,

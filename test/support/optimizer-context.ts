@@ -1,4 +1,5 @@
 import type { Candidate } from '../../src/core/candidate.ts';
+import { embedOnce, embedWith } from '../../src/core/embedding.ts';
 import type { Example } from '../../src/core/example.ts';
 import type { Metric } from '../../src/core/metric.ts';
 import type { FitOrder, OptimizerContext } from '../../src/core/optimizer.ts';
@@ -44,6 +45,7 @@ export function optimizerContext(model: ScriptedModel, structure: Structure, opt
     return lm.generate(request, { adapter: null });
   };
   const writer = { base: promptModel.base.sha256, adapter: null };
+  const embed = embedOnce({ recall: () => undefined, ask: (_, texts) => embedWith(model, texts) });
   const context: OptimizerContext = {
     structure,
     train: options.train,
@@ -63,6 +65,7 @@ export function optimizerContext(model: ScriptedModel, structure: Structure, opt
         attempt: given.attempt ?? firstAttempt,
         leaveOneOut: given.leaveOneOut ?? false,
         answer: answerOf(model),
+        embed,
         concurrency: 4,
         maxErrors: 10,
       });
@@ -73,6 +76,7 @@ export function optimizerContext(model: ScriptedModel, structure: Structure, opt
     propose: (candidate, _, note) => proposed.push({ candidate, note }),
     countTokens: async (_, rows) =>
       (await model.encode(rows)).map(({ promptIds, completionIds }) => promptIds.length + completionIds.length),
+    embed,
     base: () => ({ ...model.base, givesProbabilities: options.givesProbabilities ?? false }),
     contextTokens: async () => 4096,
     fit: async (order) => {

@@ -63,12 +63,19 @@ function expectedCalls({ student, options, optimizers }: PlannedRun): number {
 }
 
 /** Every run saves its chosen program beside its store. */
-function save({ structure, summary, adapters }: Optimized<AnyProgram>, lm: LanguageModel, storePath: string): string {
+function save(
+  { structure, summary, adapters, embeddings }: Optimized<AnyProgram>,
+  lm: LanguageModel,
+  storePath: string,
+): string {
   const { candidate } = summary.chosen;
   const used = new Set(Object.values(candidate.predictors).map(({ model }) => model.adapter));
   const files = [...adapters.values()].filter(({ sha256 }) => used.has(sha256));
   const folder = join(dirname(storePath), 'programs', shortId(summary.run));
-  return saveProgram({ predictors: structure.predictors, candidate, bases: [lm.base], adapters: files }, folder);
+  return saveProgram(
+    { predictors: structure.predictors, candidate, bases: [lm.base], adapters: files, embeddings },
+    folder,
+  );
 }
 
 /** The one document of `--json`; see design 3. */

@@ -1,4 +1,11 @@
-import { type Candidate, candidateId, type Demo, mapPredictors, predictorState } from '../../core/candidate.ts';
+import {
+  type Candidate,
+  candidateId,
+  mapPredictors,
+  type PredictorState,
+  predictorState,
+  showing,
+} from '../../core/candidate.ts';
 import { contentId, type Json } from '../../core/json.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
 import { rulesToTry, withChoiceRule } from '../calibrate.ts';
@@ -60,10 +67,10 @@ export async function searchSpace(context: OptimizerContext, ingredients: Ingred
       const chosen = new Map(
         predictors.map(({ name, instructions, demos }, index) => [
           name,
-          { instructions: instructions[choices[2 * index]!]!, demos: demos[choices[2 * index + 1]!]! },
+          { instructions: instructions[choices[2 * index]!]!, ...demos[choices[2 * index + 1]!]! },
         ]),
       );
-      const prompted = mapPredictors(start, (state, name) => ({ ...state, ...chosen.get(name) }));
+      const prompted = mapPredictors(start, (state, name) => ({ ...showing(state, []), ...chosen.get(name)! }));
       return withChoiceRule(await laidOut(prompted, combination), rules[combination[shared - 1]!]!, context);
     },
     note(combination) {
@@ -120,8 +127,10 @@ async function startOption(
 interface PromptOptions {
   readonly name: string;
   readonly instructions: readonly string[];
-  readonly demos: readonly (readonly Demo[])[];
+  readonly demos: readonly Shown[];
 }
+
+type Shown = Pick<PredictorState, 'demos' | 'nearest'>;
 
 /** A predictor's instructions and demo sets, the start's own first. */
 function promptOptions(name: string, { start, settings, instructions, demoSets }: Ingredients): PromptOptions {
@@ -130,13 +139,15 @@ function promptOptions(name: string, { start, settings, instructions, demoSets }
   return {
     name,
     instructions: [...new Set([own.instructions, ...(instructions[name] ?? [])])],
-    demos: differentSets([own.demos, ...sets]),
+    demos: differentSets([shownBy(own), ...sets.map((demos) => ({ demos }))]),
   };
 }
 
-function differentSets(sets: readonly (readonly Demo[])[]): (readonly Demo[])[] {
+const shownBy = ({ demos, nearest }: Shown): Shown => (nearest === undefined ? { demos } : { demos, nearest });
+
+function differentSets(sets: readonly Shown[]): Shown[] {
   // `as`: demos are JSON all through.
-  const ids = sets.map((demos) => contentId(demos as unknown as Json));
+  const ids = sets.map((shown) => contentId(shown as unknown as Json));
   return sets.filter((_, index) => ids.indexOf(ids[index]!) === index);
 }
 

@@ -66,15 +66,20 @@ function waysInOrder({ maxDemos, adviser }: ChildrenOrder, rng: Rng): Way[] {
 // What DSPy divides by when no demos are wanted.
 const usualDemos = 3;
 
-/** Without some of its demos, and with so few of them that one more can be shown; the same places are emptied in every predictor. */
+/**
+ * Without some of its demos, and with so few of them that one more can be shown; the same places are emptied in every predictor. Demos that
+ * are chosen by likeness stay: one more of them takes no room.
+ */
 export function withFewerDemos(candidate: Candidate, maxDemos: number, rng: Rng): Candidate {
-  const most = Math.max(0, ...Object.values(candidate.predictors).map(({ demos }) => demos.length));
+  const states = Object.values(candidate.predictors);
+  const fixedDemos = states.flatMap(({ demos, nearest }) => (nearest === undefined ? [demos] : []));
+  const most = Math.max(0, ...fixedDemos.map(({ length }) => length));
   const drawn = poisson(most / (maxDemos || usualDemos), rng.fork('count'));
   const places = Array.from({ length: most }, (_, place) => place);
   const dropped = new Set(rng.fork('places').sample(places, Math.max(drawn, most - maxDemos + 1)));
   return mapPredictors(candidate, (state) => ({
     ...state,
-    demos: state.demos.filter((_, place) => !dropped.has(place)),
+    demos: state.demos.filter((_, place) => state.nearest !== undefined || !dropped.has(place)),
   }));
 }
 
