@@ -34,8 +34,8 @@ export interface RunSummary {
   /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */
   readonly constraint: { readonly forks: number; readonly overruled: number };
   readonly seconds: number;
-  /** What the steps spent, and what they were allowed to. */
-  readonly budget: BudgetState;
+  /** What the steps spent, and what they were allowed to; runs that were stored before there were such limits have none. */
+  readonly budget?: BudgetState;
   /** How often the turn to compute went from one model to another, in the start that finished the run. */
   readonly modelSwitches: number;
   /** How often anything of the run tried to reach another machine. */

@@ -78,7 +78,7 @@ function gainText(strategy: string, baseline: ScoreInterval, chosen: ScoreInterv
 function costText(summary: RunSummary): string {
   const { calls, tokens, constraint, seconds, starts, reproducible, modelSwitches, budget } = summary;
   const whole = (count: number) => Math.round(count).toLocaleString('en-US');
-  const spent = spentText(budget);
+  const spent = budget ? spentText(budget) : '';
   return [
     `calls: ${whole(calls.requested)} requested, ${whole(calls.made)} made, ${whole(calls.remembered)} remembered`,
     `tokens: ${whole(tokens.prompt)} prompt (${whole(tokens.cachedPrompt)} of them cached), ${whole(tokens.completion)} completion`,

@@ -47,10 +47,10 @@ test('the limits reach the run, are shown before and while it runs, and are kept
     tokens: { limit: 60_000 },
     minutes: { limit: 30.5 },
   });
-  expect(budget.metricCalls.spent).toBeGreaterThan(0);
-  expect(budget.metricCalls.spent).toBeLessThanOrEqual(80);
+  expect(budget!.metricCalls.spent).toBeGreaterThan(0);
+  expect(budget!.metricCalls.spent).toBeLessThanOrEqual(80);
   // The server says 20 and 5 of each.
-  expect(budget.tokens.spent).toBe(25 * budget.calls.spent);
+  expect(budget!.tokens.spent).toBe(25 * budget!.calls.spent);
   expect(reproducible).toBe('replay');
   expect(started.stderr).toContain(
     'budget of the steps: at most 90 model calls, 80 metric calls, 60,000 tokens, 30.5 minutes',

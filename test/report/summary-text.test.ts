@@ -158,3 +158,8 @@ test('notices stand at the end', () => {
 test('there is no color in it', () => {
   expect(summaryText(summaryOf(better, 'p -> w'))).not.toContain('\u001b');
 });
+
+test('a run that was stored before there were budgets is shown all the same', () => {
+  const { budget: _, ...old } = summaryOf(better, 'p -> w');
+  expect(summaryText(old)).not.toContain('budget of the steps');
+});

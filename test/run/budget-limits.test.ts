@@ -29,7 +29,7 @@ test('null is no limit, and half a minute is one', async () => {
     { strategy: 'p', maxCalls: null, maxTokens: null, maxMinutes: 0.5 },
   );
   const { budget } = (await run).summary;
-  expect([budget.calls.limit, budget.tokens.limit, budget.minutes.limit]).toEqual([null, null, 0.5]);
+  expect([budget!.calls.limit, budget!.tokens.limit, budget!.minutes.limit]).toEqual([null, null, 0.5]);
 });
 
 /** A student whose host counts so many tokens from its sixteenth answer on, the fourth of the step: before that nobody can know. */
@@ -46,7 +46,7 @@ async function ofMiscounting(prompt: number) {
   const { run } = budgetRun(miscounting(prompt), { strategy: 'p', maxTokens: 20_000, numThreads: 1 });
   const { budget, notices } = (await run).summary;
   const told = notices.filter(({ code }) => code === 'tokens-over-bound').map(({ message }) => message);
-  return { spent: budget.tokens.spent, told };
+  return { spent: budget!.tokens.spent, told };
 }
 
 test('a host that counts more tokens than a request can have gets more room from then on, and the limit holds', async () => {

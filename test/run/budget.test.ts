@@ -16,7 +16,7 @@ type Options = Parameters<typeof budgetRun>[1];
 async function spentBy(model: ReturnType<typeof learner>, options: Options) {
   const { run, madeInSteps } = budgetRun(model, options);
   const { summary } = await run;
-  const { calls, metricCalls, tokens } = summary.budget;
+  const { calls, metricCalls, tokens } = summary.budget!;
   return { summary, calls: calls.spent, metricCalls: metricCalls.spent, tokens: tokens.spent, made: madeInSteps() };
 }
 
@@ -31,7 +31,7 @@ describe('one limit', () => {
     expect(free[unit]).toBeGreaterThan(most);
     expect(spent[unit]).toBeLessThanOrEqual(most);
     expect(spent[unit]).toBeGreaterThan(most / 2);
-    expect(summary.budget[unit].limit).toBe(most);
+    expect(summary.budget![unit].limit).toBe(most);
     expect(summary.notices.map(({ code }) => code)).toContain('budget-ends-search');
     expect(summary.chosen.strategy).toBe('p');
   });
