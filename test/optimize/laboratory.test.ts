@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Optimizer } from '../../src/core/optimizer.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
 import { simba } from '../../src/optimize/simba/simba.ts';
@@ -15,6 +15,9 @@ import {
   problemNames,
   seeds,
 } from '../support/laboratory-table.ts';
+
+// Some twenty seconds of computing in all; a machine with much else to do takes its time.
+vi.setConfig({ testTimeout: 600_000 });
 
 type Name = (typeof optimizerNames)[number];
 type Task = (typeof problemNames)[number];
