@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Candidate, candidateId } from '../core/candidate.ts';
 import { InputError } from '../core/errors.ts';
+import type { Json } from '../core/json.ts';
 import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
 import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
 import { calibrationRows, canBeCalibrated, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
@@ -33,7 +34,10 @@ const parameters = z.object({
 
 type Settings = z.output<typeof parameters>;
 
-/** Random search over demo sets (DSPy's BootstrapFewShotWithRandomSearch); all candidates run on the parent's own weights. */
+/**
+ * Random search over demo sets (DSPy's BootstrapFewShotWithRandomSearch); all candidates run on the parent's own weights. `details` has
+ * `candidatePrograms`: who was judged on all examples, best first, with a score for each.
+ */
 export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   name: 'bootstrapFewShotWithRandomSearch',
   kind: 'prompt',
@@ -52,8 +56,8 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     const leaveOneOut = context.val.length === 0;
     const judged = leaveOneOut ? context.train : context.val;
     const predictors = Object.keys(context.structure.predictors).length;
-    const trials: Trial[] = [];
-    let best: (Trial & { readonly demos: string; readonly scores: readonly number[] }) | undefined;
+    const trials: Scored[] = [];
+    let best: Scored | undefined;
     for (const { number, rule, isNamed } of waysOf(settings, parent, context)) {
       const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
       const affords = () => context.callsLeft() >= callsEach;
@@ -73,21 +77,40 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
       context.propose(candidate, [parent], note);
       // Demos come from the train set: where that is what is judged, no example may find itself in the prompt.
       const toBeat = settings.stopLosers ? (best?.score ?? null) : null;
-      const race = raceAgainst(settings.racing, best?.scores);
+      const race = raceAgainst(settings.racing, best?.subscores);
       const options = { toBeat, race, leaveOneOut, ...(metric ? { metric } : {}) };
       const { score, evaluation } = await judge(context, candidate, judged, options);
-      const trial = { candidate, score, note };
+      const subscores = evaluation.rows.map((row) => row.score.value);
+      const trial = { candidate, score, note, demos: proposed.note, subscores };
       trials.push(trial);
       // Strictly better only: the earliest, simplest candidate wins ties.
-      if (!best || (score ?? 0) > (best.score ?? 0))
-        best = { ...trial, demos: proposed.note, scores: evaluation.rows.map((row) => row.score.value) };
+      if (!best || (score ?? 0) > (best.score ?? 0)) best = trial;
       if (settings.stopAtScore !== null && (score ?? 0) >= settings.stopAtScore) break;
     }
     const isKept = !best || candidateId(best.candidate) === candidateId(parent);
     if (isKept) context.notice({ code: 'start-kept', message: startKept(trials.length) });
-    return { candidate: isKept ? parent : best!.candidate, trials };
+    return {
+      candidate: isKept ? parent : best!.candidate,
+      trials: trials.map(({ candidate, score, note }) => ({ candidate, score, note })),
+      details: { candidatePrograms: candidatePrograms(trials) },
+    };
   },
 });
+
+interface Scored extends Trial {
+  /** Its demos in words, whatever the choice rule. */
+  readonly demos: string;
+  /** On each of the judged examples that it was asked. */
+  readonly subscores: readonly number[];
+}
+
+/** Who was judged on all examples, best first and ties to the earlier, as in DSPy. */
+const candidatePrograms = (trials: readonly Scored[]): Json =>
+  trials
+    .flatMap(({ candidate, score, note, subscores }) =>
+      score === null ? [] : [{ candidate: candidateId(candidate), note, score, subscores }],
+    )
+    .toSorted((a, b) => b.score - a.score);
 
 const startKept = (tried: number): string =>
   `None of the ${tried} candidates of the random search is better than the program it started from, which is kept.`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { candidateOf, program as programOf } from '../../src/core/callable.ts';
-import type { Candidate } from '../../src/core/candidate.ts';
+import { type Candidate, candidateId } from '../../src/core/candidate.ts';
 import { InputError } from '../../src/core/errors.ts';
 import { type Example, example } from '../../src/core/example.ts';
 import type { Metric } from '../../src/core/metric.ts';
@@ -172,6 +172,20 @@ describe('bootstrapFewShotWithRandomSearch', () => {
       'the best with its labels omitted',
     ]);
     expect(candidate).toEqual(parent);
+  });
+
+  test('tells the score of every example, best program first', async () => {
+    const model = student(({ prompt }) => (prompt.turns.length > 0 ? 9 : 5));
+    const { parent, structure } = one(model);
+    const search = bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 1 });
+    const { candidate, details } = await search.optimize(parent, bench(model, structure).context);
+    const programs = details?.candidatePrograms as { candidate: string; score: number; subscores: number[] }[];
+    expect(programs[0]).toMatchObject({ candidate: candidateId(candidate), score: 0.9 });
+    for (const { score, subscores } of programs) {
+      expect(subscores).toHaveLength(20);
+      expect(subscores.reduce((sum, value) => sum + value, 0) / 20).toBeCloseTo(score);
+    }
+    expect(programs.map(({ score }) => score)).toEqual(programs.map(({ score }) => score).toSorted((a, b) => b - a));
   });
 
   test('stops at the score that is enough', async () => {
