@@ -6,6 +6,8 @@ import { signature } from '../../src/core/signature.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { knnFewShot } from '../../src/optimize/knn-few-shot.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
+import { type MiproSettings, miproParameters } from '../../src/optimize/mipro/settings.ts';
+import { searchSpace } from '../../src/optimize/mipro/space.ts';
 import { simba } from '../../src/optimize/simba/simba.ts';
 import { type ContextOptions, optimizerContext } from '../support/optimizer-context.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
@@ -121,6 +123,19 @@ test('simba goes on with the choice, and drops none of the demos', async () => {
   const states = trials.map(({ candidate }) => candidate.predictors.predict!);
   expect(new Set(states.map((state) => state.nearest))).toEqual(new Set([1]));
   expect(new Set(states.map(({ demos }) => demos.length))).toEqual(new Set([5]));
+});
+
+test('miproV2 has the choice among its options, as the start has it, beside lists that all questions are shown', async () => {
+  const given = setting();
+  const start = await nearest(given);
+  // `as`: what the schema has made of no parameters.
+  const settings = miproParameters.parse({}) as MiproSettings;
+  const demoSets = [{ predict: start.predictors.predict!.demos.slice(0, 2) }];
+  const space = await searchSpace(given.context, { start, settings, instructions: {}, demoSets });
+  const [own, other] = await Promise.all([space.build(space.start!), space.build([0, 0, 0, 1])]);
+  expect(own).toEqual(start);
+  expect(other.predictors.predict).not.toHaveProperty('nearest');
+  expect(other.predictors.predict?.demos).toHaveLength(2);
 });
 
 test('a weight step trains without demos, or with those that each row would be shown but for itself', async () => {

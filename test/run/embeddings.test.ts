@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { predict } from '../../src/core/callable.ts';
+import { candidateId } from '../../src/core/candidate.ts';
 import { signature } from '../../src/core/signature.ts';
 import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { knnFewShot } from '../../src/optimize/knn-few-shot.ts';
 import { betterTogetherOver, type CompileOptions } from '../../src/run/better-together.ts';
+import { callOrigin } from '../../src/run/call-origin.ts';
 import { readProgram, saveProgram } from '../../src/store/program-file.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 import { type ScriptedModel, scriptedModel } from '../support/scripted-model.ts';
@@ -74,6 +76,21 @@ test('a run embeds each text once, chooses by it, and its program needs nothing 
   const before = model.embedded.length;
   expect(await best({ ticket: 'my parcel is gone' })).toEqual({ team: 'delivery' });
   expect(model.embedded.slice(before)).toEqual(['my parcel is gone']);
+});
+
+test('every call is known by the candidate that asked it, whichever demos it was shown', async () => {
+  const store = sqliteStore(join(folder, 'runs.sqlite'));
+  const { summary } = await start(follower(), { store });
+  const [run, events] = [store.run(summary.run)!, store.events(summary.run)];
+  const origins = store.callKeys(summary.run).map((key) => callOrigin(store.call(key)!.request, run, events).candidate);
+  store.close();
+  const { candidate } = summary.chosen;
+  expect(candidate.predictors.predict).toHaveProperty('nearest');
+  const calls = (id: string) => origins.filter((origin) => origin === id).length;
+  const [baseline] = summary.candidates;
+  const asked = data.valset.length + data.testset.length;
+  expect([candidate, baseline!.candidate].map((one) => calls(candidateId(one)))).toEqual([asked, asked]);
+  expect(origins).toHaveLength(2 * asked);
 });
 
 test('another run on the same store, with another seed, computes no embedding', async () => {
