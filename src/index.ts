@@ -53,7 +53,7 @@ export { inferRules } from './optimize/infer-rules.ts';
 export { knnFewShot } from './optimize/knn-few-shot.ts';
 export { labeledFewShot } from './optimize/labeled-few-shot.ts';
 export { miproV2 } from './optimize/mipro/mipro-v2.ts';
-export { bootstrapFewShotWithRandomSearch } from './optimize/random-search.ts';
+export { bootstrapFewShotWithRandomSearch } from './optimize/random-search/random-search.ts';
 export { simba } from './optimize/simba/simba.ts';
 export type { BetterTogether, CompileOptions, Run, StepArguments } from './run/better-together.ts';
 export type { RunSettings } from './run/experiment.ts';

@@ -12,7 +12,7 @@ import { inferRules } from '../optimize/infer-rules.ts';
 import { knnFewShot } from '../optimize/knn-few-shot.ts';
 import { labeledFewShot } from '../optimize/labeled-few-shot.ts';
 import { miproV2 } from '../optimize/mipro/mipro-v2.ts';
-import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../optimize/random-search/random-search.ts';
 import { simba } from '../optimize/simba/simba.ts';
 import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
 import { memoryStore, sqliteStore } from '../store/sqlite-store.ts';

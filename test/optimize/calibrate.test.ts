@@ -5,7 +5,7 @@ import { type Example, example } from '../../src/core/example.ts';
 import type { LmRequest } from '../../src/core/lm.ts';
 import { signature } from '../../src/core/signature.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { optimizerContext } from '../support/optimizer-context.ts';
 import { answered } from '../support/responses.ts';
 import { scriptedModel } from '../support/scripted-model.ts';

@@ -8,7 +8,7 @@ import { inferRules } from '../../src/optimize/infer-rules.ts';
 import { knnFewShot } from '../../src/optimize/knn-few-shot.ts';
 import { labeledFewShot, labelled } from '../../src/optimize/labeled-few-shot.ts';
 import { miproV2 } from '../../src/optimize/mipro/mipro-v2.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { simba } from '../../src/optimize/simba/simba.ts';
 import { optimizerContract } from '../contract/optimizer-contract.ts';
 

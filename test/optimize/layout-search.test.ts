@@ -8,7 +8,7 @@ import { signature } from '../../src/core/signature.ts';
 import { copro } from '../../src/optimize/copro/copro.ts';
 import { gepa } from '../../src/optimize/gepa/gepa.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { optimizerContext } from '../support/optimizer-context.ts';
 import { numbers, program, student } from '../support/parity-task.ts';
 

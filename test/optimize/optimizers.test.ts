@@ -9,7 +9,7 @@ import { withReasoning } from '../../src/core/signature.ts';
 import { bootstrapFewShot } from '../../src/optimize/bootstrap-few-shot.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { type ContextOptions, optimizerContext } from '../support/optimizer-context.ts';
 import { numbers, pairProgram, parity, program, student } from '../support/parity-task.ts';
 import { type ScriptedModel, scriptedModel } from '../support/scripted-model.ts';

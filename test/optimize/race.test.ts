@@ -5,7 +5,7 @@ import { inferRules } from '../../src/optimize/infer-rules.ts';
 import { judge } from '../../src/optimize/judge.ts';
 import { miproV2 } from '../../src/optimize/mipro/mipro-v2.ts';
 import { isLost } from '../../src/optimize/race.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { simba } from '../../src/optimize/simba/simba.ts';
 import { problem } from '../support/laboratory.ts';
 import { meanOf, pairedGain, trueScores } from '../support/laboratory-compare.ts';

@@ -11,7 +11,7 @@ import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { bootstrapFewShot } from '../../src/optimize/bootstrap-few-shot.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { betterTogetherOver, type CompileOptions } from '../../src/run/better-together.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 import { numbers, program, student } from '../support/parity-task.ts';

@@ -3,7 +3,7 @@ import type { RunEvent } from '../../src/core/event.ts';
 import { exactMatch } from '../../src/evaluate/metrics.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { gepa } from '../../src/optimize/gepa/gepa.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { betterTogetherOver } from '../../src/run/better-together.ts';
 import { memoryStore } from '../../src/store/sqlite-store.ts';
 import { numbers, program, student } from '../support/parity-task.ts';

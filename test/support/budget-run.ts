@@ -9,7 +9,7 @@ import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { defineOptimizer } from '../../src/optimize/define.ts';
 import { gepa } from '../../src/optimize/gepa/gepa.ts';
 import { labelled } from '../../src/optimize/labeled-few-shot.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { betterTogetherOver, type CompileOptions } from '../../src/run/better-together.ts';
 import { memoryStore } from '../../src/store/sqlite-store.ts';
 import { numbers, parity, program } from './parity-task.ts';

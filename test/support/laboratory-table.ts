@@ -6,7 +6,7 @@ import { gepa } from '../../src/optimize/gepa/gepa.ts';
 import { inferRules } from '../../src/optimize/infer-rules.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
 import { miproV2 } from '../../src/optimize/mipro/mipro-v2.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { simba } from '../../src/optimize/simba/simba.ts';
 import type { ProblemOptions } from './laboratory.ts';
 import { trueScores } from './laboratory-compare.ts';

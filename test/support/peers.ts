@@ -6,7 +6,7 @@ import type { Optimizer } from '../../src/core/optimizer.ts';
 import type { Trace } from '../../src/core/trace.ts';
 import { gepa } from '../../src/optimize/gepa/gepa.ts';
 import { miproV2 } from '../../src/optimize/mipro/mipro-v2.ts';
-import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search.ts';
+import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { type Problem, type ProblemOptions, problem } from './laboratory.ts';
 import { writer } from './laboratory-writer.ts';
 import { optimizerContext } from './optimizer-context.ts';

@@ -1,38 +1,14 @@
-import { z } from 'zod';
-import { type Candidate, candidateId } from '../core/candidate.ts';
-import { InputError } from '../core/errors.ts';
-import type { Json } from '../core/json.ts';
-import type { Optimized, OptimizerContext, Trial } from '../core/optimizer.ts';
-import { bootstrapped, expectedAttempts, withoutDemos } from './bootstrap-few-shot.ts';
-import { calibrationRows, canBeCalibrated, choiceRules, rulesToTry, withChoiceRule } from './calibrate.ts';
-import { count, defineOptimizer } from './define.ts';
-import { judge, stopLosers } from './judge.ts';
-import { labelled } from './labeled-few-shot.ts';
-import { raceAgainst, racing } from './race.ts';
-
-const parameters = z.object({
-  metricThreshold: z.number().nullable().default(null),
-  maxBootstrappedDemos: count(4),
-  maxLabeledDemos: count(16),
-  maxRounds: z.int().positive().default(1),
-  /** Randomly bootstrapped candidates, beside the three that are always there: no demos, labelled demos, demos in train order. */
-  numCandidatePrograms: count(16),
-  /** Ends the search at this score (a fraction of 1). */
-  stopAtScore: z.number().nullable().default(null),
-  stopLosers,
-  racing,
-  /** Only these candidates, by their number: -3 no demos, -2 labelled, -1 in train order, 0 and up random. */
-  restrict: z.array(z.int()).nullable().default(null),
-  /** Whether labelled demos are drawn at random or taken from the top. */
-  labeledSample: z.boolean().default(true),
-  maxDemoTokens: z.int().positive().nullable().default(null),
-  /** How labels are taken: candidates are tried in the first of these ways; default: as the parent does it, then calibrated. */
-  choiceRules,
-  /** Who is tried in the other ways: the best of the search and the one without demos, or every candidate. */
-  choiceRulesFor: z.enum(['best', 'all']).default('best'),
-});
-
-type Settings = z.output<typeof parameters>;
+import { type Candidate, candidateId } from '../../core/candidate.ts';
+import type { Json } from '../../core/json.ts';
+import type { Optimized, OptimizerContext, Trial } from '../../core/optimizer.ts';
+import { bootstrapped, expectedAttempts, withoutDemos } from '../bootstrap-few-shot.ts';
+import { calibrationRows, withChoiceRule } from '../calibrate.ts';
+import { defineOptimizer } from '../define.ts';
+import { judge } from '../judge.ts';
+import { labelled } from '../labeled-few-shot.ts';
+import { raceAgainst } from '../race.ts';
+import { type RandomSearchSettings, randomSearchParameters } from './parameters.ts';
+import { candidateNumbers, waysOf } from './ways.ts';
 
 /**
  * Random search over demo sets (DSPy's BootstrapFewShotWithRandomSearch); all candidates run on the parent's own weights. `details` has
@@ -41,7 +17,7 @@ type Settings = z.output<typeof parameters>;
 export const bootstrapFewShotWithRandomSearch = defineOptimizer({
   name: 'bootstrapFewShotWithRandomSearch',
   kind: 'prompt',
-  parameters,
+  parameters: randomSearchParameters,
   layouts: { chatFormats: ['json', 'value', 'lines'], labelLists: ['shown', 'omitted'], demoOrders: ['reversed'] },
   expectedCalls({ numCandidatePrograms, maxRounds, choiceRules: rules, choiceRulesFor }, { train, val, predictors }) {
     const searches = numCandidatePrograms + 1;
@@ -61,7 +37,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     for (const { number, rule, isNamed } of waysOf(settings, parent, context)) {
       const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
       const affords = () => context.callsLeft() >= callsEach;
-      const again = number === theBest && best ? { candidate: best.candidate, note: best.demos } : null;
+      const again = number === candidateNumbers.best && best ? { candidate: best.candidate, note: best.demos } : null;
       const proposed = affords() ? (again ?? (await proposal(number, settings, parent, context, metric))) : null;
       // Finding demos may have spent what judging them needs.
       if (!proposed || !affords()) {
@@ -115,58 +91,9 @@ const candidatePrograms = (trials: readonly Scored[]): Json =>
 const startKept = (tried: number): string =>
   `None of the ${tried} candidates of the random search is better than the program it started from, which is kept.`;
 
-interface Way {
-  readonly number: number;
-  readonly rule: ReturnType<typeof rulesToTry>[number];
-  /** Whether the rule is worth a word in the note. */
-  readonly isNamed: boolean;
-}
-
-/** Who is tried in which choice rule, in order; the start itself first where no other would be it. */
-function waysOf(settings: Settings, parent: Candidate, context: OptimizerContext): Way[] {
-  const own = rulesToTry(settings.choiceRules, parent);
-  const isOpen = settings.choiceRules === null && own[0] === null && canBeCalibrated(parent, context);
-  const rules = isOpen ? [null, 'calibrated' as const] : own;
-  const way = (number: number, rule: Way['rule']): Way => ({
-    number,
-    rule,
-    isNamed: rule !== null && (settings.choiceRules !== null || isOpen),
-  });
-  const isForAll = settings.choiceRulesFor === 'all';
-  const everywhere = isForAll ? rules : rules.slice(0, 1);
-  const wanted = numbers(settings);
-  const few = [theBest, ...wanted.filter((number) => number === -3)];
-  const ways = [
-    ...wanted.flatMap((number) => everywhere.map((rule) => way(number, rule))),
-    // Without demos too: what demos do to a lean is another thing than what they do to a score.
-    ...rules.slice(everywhere.length).flatMap((rule) => few.map((number) => way(number, rule))),
-  ];
-  const isBare = candidateId(withoutDemos(parent)) === candidateId(parent);
-  const keepsRule = rules.some(
-    (rule) => rule === null || Object.values(parent.predictors).every(({ choice }) => choice === rule),
-  );
-  const isThere = isBare && keepsRule && ways.some(({ number }) => number === -3);
-  return isThere || settings.restrict ? ways : [way(start, null), ...ways];
-}
-
-/** The numbers of the start itself and of the best so far, which no seed and no name of DSPy's stands for. */
-const start = -4;
-const theBest = -5;
-
-function numbers({ restrict, numCandidatePrograms }: Settings): number[] {
-  const all = Array.from({ length: numCandidatePrograms + 3 }, (_, index) => index - 3);
-  const chosen = restrict === null ? all : all.filter((number) => restrict.includes(number));
-  if (chosen.length > 0) return chosen;
-  throw new InputError(
-    'restrict-empty',
-    [`restrict leaves no candidate: it names ${JSON.stringify(restrict)}.`],
-    `Candidates are -3 to ${numCandidatePrograms - 1}.`,
-  );
-}
-
 async function proposal(
   number: number,
-  settings: Settings,
+  settings: RandomSearchSettings,
   parent: Candidate,
   context: OptimizerContext,
   metric: Parameters<typeof bootstrapped>[4],
@@ -175,13 +102,13 @@ async function proposal(
   // Every candidate has a stream of its own: one more or less does not change the others.
   const own = { ...context, rng: context.rng.fork(`candidate/${number}`) };
   const { maxLabeledDemos, maxBootstrappedDemos, labeledSample, maxDemoTokens } = settings;
-  if (number === start) return { candidate: parent, note: 'start' };
-  if (number === -3) return { candidate: bare, note: 'no demos' };
-  if (number === -2) {
+  if (number === candidateNumbers.start) return { candidate: parent, note: 'start' };
+  if (number === candidateNumbers.withoutDemos) return { candidate: bare, note: 'no demos' };
+  if (number === candidateNumbers.labelled) {
     const candidate = await labelled(bare, { k: maxLabeledDemos, sample: labeledSample, maxDemoTokens }, own);
     return { candidate, note: 'labelled demos' };
   }
-  if (number === -1)
+  if (number === candidateNumbers.inTrainOrder)
     return { candidate: await bootstrapped(parent, settings, own, context.train, metric), note: 'bootstrapped demos' };
   const train = own.rng.fork('order').shuffle(context.train);
   const size = 1 + own.rng.fork('size').int(Math.max(1, maxBootstrappedDemos));
