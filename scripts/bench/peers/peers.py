@@ -150,9 +150,11 @@ def mipro_v2(job: Job, metric: Callable, program: Chain, train: Rows, val: Rows)
 
 
 def random_search(job: Job, metric: Callable, program: Chain, train: Rows, val: Rows) -> dspy.Module:
-    candidates = job["settings"]["numCandidatePrograms"]
     optimizer = dspy.BootstrapFewShotWithRandomSearch(
-        metric, num_candidate_programs=candidates, num_threads=1
+        metric,
+        max_labeled_demos=job["settings"]["maxLabeledDemos"],
+        num_candidate_programs=job["settings"]["numCandidatePrograms"],
+        num_threads=1,
     )
     return optimizer.compile(program, trainset=train, valset=val)
 

@@ -67,6 +67,11 @@ function sayHowItEnded({ pool, trials }: Found, ending: Ending, { notice }: Opti
       code: 'proposals-run-dry',
       message: `The prompt model wrote nothing new any more: the search ends after ${others} other candidates.`,
     });
+  if (ending === 'faultless')
+    notice({
+      code: 'nothing-to-reflect-on',
+      message: `There are no faults left on train to learn from: the search ends after ${others} other candidates.`,
+    });
   const isStartBest = bestOf(pool.map(({ scores }) => scores)) <= 0;
   if (isStartBest) notice({ code: 'start-kept', message: `The start is kept: ${reasonToKeep(others, ending)}.` });
 }

@@ -1,9 +1,12 @@
-import type { Candidate } from '../../core/candidate.ts';
+import { type Candidate, candidateId } from '../../core/candidate.ts';
 import type { Example } from '../../core/example.ts';
 import type { Metric, Row } from '../../core/metric.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
 
-/** Runs candidates on examples and counts the metric calls: one for each example. */
+/**
+ * Runs candidates on examples and counts the metric calls: one for each example. A candidate that was run on an example is not run there
+ * again, since greedy answers would be the same: what came of it is known, and costs nothing.
+ */
 export interface Meter {
   rows(candidate: Candidate, examples: readonly Example[]): Promise<readonly Row[]>;
   metricCalls(): number;
@@ -13,16 +16,22 @@ export interface Meter {
 
 export function createMeter(context: OptimizerContext, budget: number, metric: Metric | undefined): Meter {
   let metricCalls = 0;
+  const known = new Map<string, Row>();
   // A program may call a predictor more than once: what it was seen to do counts.
   let callsPerExample = Object.keys(context.structure.predictors).length;
   return {
     async rows(candidate, examples) {
-      metricCalls += examples.length;
+      const id = candidateId(candidate);
+      const keyOf = (example: Example) => `${id}/${example.id}`;
+      const open = examples.filter((example) => !known.has(keyOf(example)));
+      metricCalls += open.length;
       // Demos come from train: no example may find itself in the prompt, neither in a minibatch nor where train serves as val.
       const options = { leaveOneOut: true, ...(metric ? { metric } : {}) };
-      const { rows } = await context.evaluate(candidate, examples, options);
+      const { rows } = open.length === 0 ? { rows: [] } : await context.evaluate(candidate, open, options);
+      for (const row of rows) known.set(keyOf(row.example), row);
       callsPerExample = Math.max(callsPerExample, ...rows.map(({ trace }) => trace.length));
-      return rows;
+      // `!`: what was not known was just run.
+      return examples.map((example) => known.get(keyOf(example))!);
     },
     metricCalls: () => metricCalls,
     shortOf(wanted, questions) {

@@ -31,7 +31,7 @@ export interface Found {
   readonly merges: { readonly tried: number; readonly accepted: number };
 }
 
-export type Ending = 'search-budget' | 'run-budget' | 'unable' | 'perfect' | 'run-dry';
+export type Ending = 'search-budget' | 'run-budget' | 'unable' | 'perfect' | 'run-dry' | 'faultless';
 
 /** All that one iteration leaves to the next. */
 interface Search extends SearchTools, Found {
@@ -47,6 +47,8 @@ interface Search extends SearchTools, Found {
   hasJustAdded: boolean;
   /** Iterations in a row without a new instruction. */
   dryIterations: number;
+  /** Iterations in a row in which all minibatches were known already, and perfect. */
+  idleIterations: number;
 }
 
 /** So many iterations in a row without a new instruction, each in several styles, and there will be none. */
@@ -71,6 +73,7 @@ export async function searchFrom(
     batches: minibatches(context.train, settings.reflectionMinibatchSize, context.rng.fork('minibatches')),
     hasJustAdded: false,
     dryIterations: 0,
+    idleIterations: 0,
   };
   const shortage = meter.shortOf(val.length, 0);
   if (shortage !== null) return { found: search, ending: `${shortage}-budget` };
@@ -84,16 +87,20 @@ export async function searchFrom(
     if (ending !== null) return { found: search, ending };
     const rng = context.rng.fork(`iteration-${iteration}`);
     // A merge that was tried, with whatever outcome, is an iteration of its own.
+    const before = meter.metricCalls() + search.dryIterations;
     search.hasJustAdded =
       (await mergeOnce(search, iteration, rng.fork('merge'))) ?? (await reflectOnce(search, iteration, rng));
+    search.idleIterations = meter.metricCalls() + search.dryIterations === before ? search.idleIterations + 1 : 0;
   }
 }
 
 /** Looked at before each iteration, for all that it may cost: so a budget is never overdrawn. */
-function endingOf({ settings, context, pool, proposer, meter, val, dryIterations }: Search): Ending | null {
+function endingOf({ settings, context, pool, proposer, meter, val, ...search }: Search): Ending | null {
   const { reflectionMinibatchSize, componentSelector, skipPerfectScore, perfectScore } = settings;
   if (proposer.isUnable()) return 'unable';
-  if (dryIterations >= patience) return 'run-dry';
+  if (search.dryIterations >= patience) return 'run-dry';
+  // Ten epochs without a fault or a metric call: whoever may be a parent has full marks on train.
+  if (search.idleIterations >= patience * Math.ceil(context.train.length / reflectionMinibatchSize)) return 'faultless';
   const { scores } = pool[bestOf(pool.map((member) => member.scores))]!;
   if (skipPerfectScore && scores.every((score) => score >= perfectScore)) return 'perfect';
   const rewritten = componentSelector === 'all' ? Object.keys(context.structure.predictors).length : 1;

@@ -222,6 +222,18 @@ describe('a search', () => {
 });
 
 describe('a budget', () => {
+  test('pays for no candidate twice on one example', async () => {
+    const { parent, context } = single(climbing());
+    const measured: string[] = [];
+    const evaluate: typeof context.evaluate = (candidate, rows, options) => {
+      measured.push(...rows.map(({ id }) => `${candidateId(candidate)}/${id}`));
+      return context.evaluate(candidate, rows, options);
+    };
+    const { details } = await gepa({ maxMetricCalls: 120 }).optimize(parent, { ...context, evaluate });
+    expect(new Set(measured).size).toBe(measured.length);
+    expect(details!.totalMetricCalls).toBe(measured.length);
+  });
+
   test('is never overdrawn by one metric call', async () => {
     for (let maxMetricCalls = 1; maxMetricCalls <= 60; maxMetricCalls++) {
       const { calls, metric } = counted();
@@ -331,6 +343,13 @@ describe('what is perfect', () => {
     const { parent, context } = single(writer, { ...onlyZeros, metric });
     await gepa({ perfectScore: 0.5, maxMetricCalls: 40 }).optimize(parent, context);
     expect(writer.requests).toEqual([]);
+  });
+
+  test('on all of train ends the search, and is said: there is nothing to learn from', async () => {
+    const writer = climbing();
+    const { parent, context, notices } = single(writer, { ...onlyZeros, start: 'It knows 0.', val: examples(10, 20) });
+    await gepa({ maxMetricCalls: 400 }).optimize(parent, context);
+    expect([writer.requests, notices]).toEqual([[], ['nothing-to-reflect-on', 'start-kept']]);
   });
 
   test('on val ends the search: nothing could be better', async () => {
