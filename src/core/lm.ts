@@ -170,6 +170,11 @@ export interface AdapterFile {
 export interface Weights {
   /** The serving renderer, for training rows and for counting tokens. */
   encode(rows: readonly TextRow[]): Promise<TokenRow[]>;
+  /**
+   * The text of each token of a row, prompt and completion, control tokens as the model's file spells them. Of several tokens that make one
+   * character, the last has it.
+   */
+  tokenTexts(rows: readonly TokenRow[]): Promise<string[][]>;
   /** Natural log-probabilities over the whole vocabulary, one array for each position of each probe, in order. */
   logProbabilities(probes: readonly Probe[], adapter: AdapterFile | null): Promise<Float32Array[]>;
   /**

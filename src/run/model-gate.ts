@@ -77,6 +77,7 @@ export function createModelGate(): ModelGate {
         generate: (request, options) => inTurn(() => model.generate(request, options)),
         weights: weights && {
           encode: (rows) => inTurn(() => weights.encode(rows)),
+          tokenTexts: (rows) => inTurn(() => weights.tokenTexts(rows)),
           logProbabilities: (probes, adapter) => inTurn(() => weights.logProbabilities(probes, adapter)),
           embed: (texts) => inTurn(() => weights.embed(texts)),
         },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InputError, WorldError } from '../../src/core/errors.ts';
-import type { AdapterFile } from '../../src/core/lm.ts';
+import type { AdapterFile, TokenRow } from '../../src/core/lm.ts';
 import { seededRng } from '../../src/core/rng.ts';
 import { type LocalModel, localModel } from '../../src/lm/llama/local-model.ts';
 import { hostsOf } from '../support/host-processes.ts';
@@ -83,6 +83,20 @@ test(
   },
   timeout,
 );
+
+test('the texts of a row are those of its messages and pieces, token by token', async () => {
+  const prompt = { system: 'Sys', turns: [{ user: 'a', assistant: 'b' }], user: 'Ünïcode 🙂' };
+  const pieces = ['{"kind": "', 'billing', '"}'];
+  const rows = await lm.encode([{ prompt, pieces, given: 1 }]);
+  const [texts] = await lm.tokenTexts(rows);
+  const [{ promptIds, completionIds }] = rows as [TokenRow];
+  expect(texts).toHaveLength(promptIds.length + completionIds.length);
+  expect(texts!.slice(0, promptIds.length).join('')).toBe(
+    '<|im_start|>system\nSys<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n' +
+      '<|im_start|>user\nÜnïcode 🙂<|im_end|>\n<|im_start|>assistant\n{"kind": "',
+  );
+  expect(texts!.slice(promptIds.length)).toEqual(['billing', '"}', '<|im_end|>']);
+});
 
 test('the label that is taken is the one with the highest logit at each fork', async () => {
   const prompt = { system: '', turns: [], user: 'Hi' };
@@ -297,6 +311,8 @@ describe('a sentencepiece model whose template has no system role', () => {
     expect(row!.promptIds.filter((id) => id === 1)).toEqual([1]);
     expect(row!.promptIds[0]).toBe(1);
     expect(row!.completionIds.at(-1)).toBe(2);
+    const [texts] = await other.tokenTexts([row!]);
+    expect(texts!.slice(row!.promptIds.length).join('')).toBe(`${pieces.join('')}</s>`);
     const answer = pieces.map((text) => ({ type: 'text', text }) as const);
     const spoken = await ask(other, { user: 'a', answer: [...answer, value] });
     expect(spoken.failure === null && spoken.pieces.slice(0, 4)).toEqual(pieces);

@@ -87,6 +87,8 @@ function bagOfWords(text: string): Float32Array {
 const weights: Weights = {
   embed: async (texts) => texts.map(bagOfWords),
   encode: async (rows) => rows.map(asCharacters),
+  tokenTexts: async (rows) =>
+    rows.map(({ promptIds, completionIds }) => [...promptIds, ...completionIds].map((id) => String.fromCharCode(id))),
   logProbabilities: async (probes) =>
     probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
 };

@@ -1,4 +1,4 @@
-import type { Work } from './protocol.ts';
+import { adapterOf, type Work } from './protocol.ts';
 
 // Adapters stay in memory as long as the model they were loaded onto: 17 MB each for rank 16 on the default model.
 const adaptersPerHost = 20;
@@ -17,13 +17,15 @@ export function createHostWear() {
     /** Whether this host can do the work. A new adapter needs a place; and a path stands for the content it had when first loaded. */
     isFor(work: Work): boolean {
       if (isWorn) return false;
-      if (!('adapter' in work) || !work.adapter) return true;
-      const { path, sha256 } = work.adapter;
+      const adapter = adapterOf(work);
+      if (!adapter) return true;
+      const { path, sha256 } = adapter;
       const known = sha256ByPath.get(path);
       return known === undefined ? sha256ByPath.size < adaptersPerHost : known === sha256;
     },
     take(work: Work): void {
-      if ('adapter' in work && work.adapter) sha256ByPath.set(work.adapter.path, work.adapter.sha256);
+      const adapter = adapterOf(work);
+      if (adapter) sha256ByPath.set(adapter.path, adapter.sha256);
     },
     answered(): void {
       answers++;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type LlamaModel, TokenBias } from 'node-llama-cpp';
-import type { AdapterFile, Engine, LmRequest, LmResponse, Probe, TextRow, TokenRow } from '../../core/lm.ts';
+import type { AdapterFile, Engine, LmRequest, LmResponse, Probe } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { answer } from './answer.ts';
 import { type CompiledPlan, compilePlan } from './compiled-plan.ts';
@@ -97,7 +97,9 @@ function workOn(parts: Parts): Host['do'] {
       case 'generate':
         return { kind: 'generate', response: await generate(work.request, work.adapter, attention) };
       case 'encode':
-        return { kind: 'encode', rows: await encode(parts, work.rows, attention) };
+        return { kind: 'encode', rows: await eachRow(work.rows, parts.renderer.row, parts, attention) };
+      case 'token-texts':
+        return { kind: 'token-texts', texts: await eachRow(work.rows, parts.renderer.texts, parts, attention) };
       case 'log-probabilities':
         return { kind: 'log-probabilities', distributions: await measureAll(parts, work, attention) };
       case 'embed':
@@ -135,22 +137,23 @@ function generator({ engine, renderer, scheduler, requireGrammar }: Parts) {
   };
 }
 
-async function encode(
-  { renderer, onProgress }: Parts,
-  rows: readonly TextRow[],
+async function eachRow<Row, Result>(
+  rows: readonly Row[],
+  resultOf: (row: Row) => Result,
+  { onProgress }: Parts,
   { signal, onStart }: Attention,
-): Promise<TokenRow[]> {
+): Promise<Result[]> {
   onStart();
-  const encoded: TokenRow[] = [];
+  const results: Result[] = [];
   for (const [index, row] of rows.entries()) {
-    encoded.push(renderer.row(row));
+    results.push(resultOf(row));
     if (index % 64 !== 63) continue;
     // Tokenizing is synchronous: let the running answers and a drop through.
     await nextTurn();
     signal.throwIfAborted();
     onProgress();
   }
-  return encoded;
+  return results;
 }
 
 async function embed(

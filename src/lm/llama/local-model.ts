@@ -6,7 +6,7 @@ import { requireAdapter } from './adapter-file.ts';
 import { readModelFile } from './base-model.ts';
 import { HostKiller } from './call-book.ts';
 import { fileDigest } from './file-digest.ts';
-import type { DeviceChoice, LayoutWishes, WorkResult } from './protocol.ts';
+import { adapterOf, type DeviceChoice, type LayoutWishes, type WorkResult } from './protocol.ts';
 import { type Supervisor, supervise } from './supervisor.ts';
 
 export interface LocalModelOptions {
@@ -53,13 +53,18 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     ...settings,
     order: { gguf: base.path, device, wishes },
     beforeOpening: () => requireSameModel(base),
-    beforeWork: (work) => ('adapter' in work ? requireUsable(work.adapter, base) : Promise.resolve()),
+    beforeWork: (work) => requireUsable(adapterOf(work), base),
   });
   const weights: Weights = {
     async encode(rows) {
       const result = await host.do({ kind: 'encode', rows }).catch(rethrown);
       if (result.kind !== 'encode') throw unexpected(result);
       return [...result.rows];
+    },
+    async tokenTexts(rows) {
+      const result = await host.do({ kind: 'token-texts', rows }).catch(rethrown);
+      if (result.kind !== 'token-texts') throw unexpected(result);
+      return result.texts.map((texts) => [...texts]);
     },
     async logProbabilities(probes, adapter) {
       const result = await host.do({ kind: 'log-probabilities', probes, adapter }).catch(rethrown);

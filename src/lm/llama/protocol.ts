@@ -33,14 +33,19 @@ export interface OpenOrder {
 export type Work =
   | { readonly kind: 'generate'; readonly request: LmRequest; readonly adapter: AdapterFile | null }
   | { readonly kind: 'encode'; readonly rows: readonly TextRow[] }
+  | { readonly kind: 'token-texts'; readonly rows: readonly TokenRow[] }
   | { readonly kind: 'log-probabilities'; readonly probes: readonly Probe[]; readonly adapter: AdapterFile | null }
   | { readonly kind: 'embed'; readonly texts: readonly string[] };
 
 export type WorkResult =
   | { readonly kind: 'generate'; readonly response: LmResponse }
   | { readonly kind: 'encode'; readonly rows: readonly TokenRow[] }
+  | { readonly kind: 'token-texts'; readonly texts: readonly (readonly string[])[] }
   | { readonly kind: 'log-probabilities'; readonly distributions: readonly Float32Array[] }
   | { readonly kind: 'embed'; readonly vectors: readonly Float32Array[] };
+
+/** The weights that a work is done with besides the base's; there are none where only text is handled. */
+export const adapterOf = (work: Work): AdapterFile | null => ('adapter' in work ? work.adapter : null);
 
 /** An error that crosses the process border: `input` and `world` become the classes of core/errors, `defect` an Error. */
 export interface CrossingError {

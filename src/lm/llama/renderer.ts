@@ -5,7 +5,7 @@ import type { Notice } from '../../core/notice.ts';
 import type { Vocabulary } from './compiled-plan.ts';
 import { extendPrefix, type Prefix } from './prefix.ts';
 import { rememberLast } from './remember.ts';
-import { tokenTexts } from './token-texts.ts';
+import { textsOf, tokenTexts } from './token-texts.ts';
 
 /** `prefix`: what all calls of the candidate share. */
 export interface RenderedPrompt {
@@ -18,6 +18,8 @@ export interface Renderer {
   readonly notices: readonly Notice[];
   prompt(prompt: Prompt): RenderedPrompt;
   row(row: TextRow): TokenRow;
+  /** The text of each token of a row. */
+  texts(row: TokenRow): string[];
 }
 
 // `as`: node-llama-cpp brands token ids; ours come from its tokenizer or were checked against the vocabulary's size.
@@ -45,6 +47,8 @@ export function createRenderer(model: LlamaModel): Renderer {
       promptIds: [...prompt(shown).ids, ...(pieces ?? []).slice(0, given).flatMap(vocabulary.tokenize)],
       completionIds: pieces ? [...pieces.slice(given).flatMap(vocabulary.tokenize), vocabulary.endOfTurn] : [],
     }),
+    texts: ({ promptIds, completionIds }) =>
+      textsOf([promptIds, completionIds], (ids, before) => model.detokenize(asTokens(ids), true, asTokens(before))),
   };
 }
 

@@ -27,3 +27,32 @@ export function tokenTexts(tokens: Iterable<number>, textOf: (token: number) => 
     );
   };
 }
+
+// A character has four bytes at most, each of them a token at worst.
+const longestCharacter = 4;
+// How many tokens back what is written may depend on, which is the blank at the beginning of sentencepiece's words.
+const reach = 4;
+
+/**
+ * The text of each token of sequences that follow one another. Of several tokens that make one character the last has it, but no character
+ * crosses the border between two sequences.
+ */
+export function textsOf(
+  sequences: readonly (readonly number[])[],
+  textBehind: (ids: readonly number[], before: readonly number[]) => string,
+): string[] {
+  const ids = sequences.flat();
+  const texts: string[] = [];
+  for (const sequence of sequences) {
+    const end = texts.length + sequence.length;
+    let start = texts.length;
+    while (texts.length < end) {
+      const next = texts.length + 1;
+      const text = textBehind(ids.slice(start, next), ids.slice(Math.max(0, start - reach), start));
+      const isPart = text.endsWith('\uFFFD') && next < end && next - start < longestCharacter;
+      texts.push(isPart ? '' : text);
+      if (!isPart) start = next;
+    }
+  }
+  return texts;
+}
