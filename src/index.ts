@@ -24,6 +24,7 @@ export type {
   ModelRef,
   PredictorState,
 } from './core/candidate.ts';
+export type { DataSet, DataSetSummary, TrainingRow } from './core/data-set.ts';
 export { type EnsembleOptions, ensemble, majority } from './core/ensemble.ts';
 export { BetterTogetherError, InputError, Interrupted, StepError, TooManyErrors, WorldError } from './core/errors.ts';
 export type { LiveEvent, Progress, RunEvent } from './core/event.ts';

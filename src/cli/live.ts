@@ -4,6 +4,7 @@ import prettyMs from 'pretty-ms';
 import type { BudgetState } from '../core/budget.ts';
 import type { LiveEvent, Progress, RunEvent } from '../core/event.ts';
 import { leftText } from '../report/budget-text.ts';
+import { dataSetLines } from '../report/data-set-text.ts';
 import { now } from '../system/clock.ts';
 import { followLeader, type Leader } from './leader.ts';
 
@@ -88,7 +89,7 @@ const plainLineEveryMs = 10_000;
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-/** One line for an event; null for those that say nothing to a person. */
+/** A line or two for an event; null for those that say nothing to a person. */
 function eventText(event: RunEvent, note: string): string | null {
   switch (event.type) {
     case 'step-start':
@@ -97,9 +98,11 @@ function eventText(event: RunEvent, note: string): string | null {
       if (event.split === 'train' || event.mean === null) return null;
       return `  ${event.split === 'test' ? 'sealed test' : note}: ${percent(event.mean)} on ${event.rows.length} ${event.split} rows`;
     case 'rows-made':
-      return `  rows: ${Object.entries(event.counts)
-        .map(([name, count]) => `${count} ${name}`)
-        .join(', ')}`;
+      return event.summary
+        ? dataSetLines(event.summary)
+            .map((line) => `  ${line}`)
+            .join('\n')
+        : null;
     case 'trained':
       return `  trained ${event.steps} steps${event.finalLoss === null ? '' : `, loss ${event.finalLoss.toFixed(3)}`}`;
     case 'gate':

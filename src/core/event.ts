@@ -1,5 +1,6 @@
 import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
+import type { DataSetSummary } from './data-set.ts';
 import type { Failure } from './failure.ts';
 import type { Json } from './json.ts';
 import type { Notice } from './notice.ts';
@@ -40,8 +41,10 @@ export type RunEvent =
   | {
       readonly type: 'rows-made';
       readonly step: number;
+      /** The id of the data set, which the store has. */
       readonly rows: string;
-      readonly counts: { readonly [name: string]: number };
+      /** Not there in runs from before data sets were kept. */
+      readonly summary?: DataSetSummary;
     }
   | {
       readonly type: 'trained';

@@ -1,4 +1,5 @@
 import type { Candidate, ChatFormatName, ModelRef } from './candidate.ts';
+import type { Dropped, TrainingRow } from './data-set.ts';
 import type { EmbedCall } from './embedding.ts';
 import type { Example } from './example.ts';
 import type { Failure } from './failure.ts';
@@ -21,12 +22,12 @@ export interface Teacher {
 export interface FitOrder {
   readonly base: string;
   readonly startFrom: string | null;
-  readonly rows: readonly TextRow[];
+  readonly rows: readonly TrainingRow[];
   readonly lora: LoraSettings;
   readonly training: TrainingSettings;
   readonly seed: number;
-  /** How many rows came from where, for the record. */
-  readonly counts: { readonly [name: string]: number };
+  /** What there is no row of, and why, for the record. */
+  readonly dropped: Dropped;
 }
 
 /** What is known of a base model without opening it. */

@@ -1,4 +1,5 @@
 import type { SharedRequest } from './call-key.ts';
+import type { DataSet } from './data-set.ts';
 import type { RunEvent } from './event.ts';
 import type { Fields, Json } from './json.ts';
 import type { Engine, LmRequest, LmResponse } from './lm.ts';
@@ -80,6 +81,9 @@ export interface Store {
   rememberEmbeddings(embeddings: ReadonlyMap<string, Float32Array>): void;
   recallTraining(key: string): StoredTraining | undefined;
   rememberTraining(key: string, training: StoredTraining, spec: Json): void;
+  dataSet(id: string): DataSet | undefined;
+  /** `id` is the hash of its content: what is there under it already is the same. */
+  addDataSet(id: string, dataSet: DataSet): void;
   run(id: string): StoredRun | undefined;
   /** Newest first. */
   runs(): readonly StoredRun[];

@@ -1,6 +1,7 @@
 import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
 import type { Notice } from './notice.ts';
+import type { StepDataSet } from './step-data-set.ts';
 import type { Start } from './store.ts';
 
 /** A mean with its 95 % interval; scores are fractions of 1. */
@@ -29,6 +30,8 @@ export interface RunSummary {
   readonly candidates: readonly CandidateSummary[];
   readonly chosen: { readonly strategy: string; readonly candidate: Candidate };
   readonly flagCompilationErrorOccurred: boolean;
+  /** What the adapters were trained on, in figures. */
+  readonly dataSets: readonly StepDataSet[];
   readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
   readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
   /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */

@@ -1,16 +1,12 @@
 import { z } from 'zod';
-import { type Candidate, mapPredictors, type PredictorState, showing } from '../core/candidate.ts';
-import { answerPieces, answerPlan, renderPrompt } from '../core/chat-format.ts';
-import { nearestDemos } from '../core/embedding.ts';
+import { type Candidate, mapPredictors, showing } from '../core/candidate.ts';
+import { droppedText } from '../core/data-set.ts';
 import { StepError } from '../core/errors.ts';
-import { contentId, type Fields } from '../core/json.ts';
-import type { TextRow } from '../core/lm.ts';
-import { type Metric, passes } from '../core/metric.ts';
-import type { FitOrder, OptimizerContext, Teacher } from '../core/optimizer.ts';
-import type { Rng } from '../core/rng.ts';
-import type { Signature } from '../core/signature.ts';
+import type { FitOrder, OptimizerContext } from '../core/optimizer.ts';
 import { defineOptimizer } from './define.ts';
-import { fitParameters, fitSettings, optional, smallModel } from './fit-settings.ts';
+import { fitParameters, fitSettings, optional } from './fit-settings.ts';
+import { collectLessons, type Lessons } from './lessons.ts';
+import { type Group, pickRows } from './training-rows.ts';
 
 const parameters = z.object({
   /**
@@ -29,23 +25,20 @@ const parameters = z.object({
   metricThreshold: z.number().nullable().default(null),
   /** Attempts per example and teacher; from the second on at `temperature`. */
   attempts: z.int().positive().default(1),
+  /**
+   * Which attempt at an example is kept. `first-good`: the first that passes the metric, after which no more are made. `best-of-n`: all are
+   * made, and of those that pass the one with the highest score is kept, ties to the first.
+   */
+  keep: z.enum(['first-good', 'best-of-n']).default('first-good'),
   temperature: z.number().positive().default(0.7),
-  /** Rows at most, balanced over labels; null: 400 below 500 M parameters, else all. */
+  /** Rows at most, taken in turn from every label; null: 400 below 500 M parameters, else all. */
   maxRows: optional(z.int().positive()),
+  /** As many rows of each label as there are of the rarest; the others are left out. */
+  balanced: z.boolean().default(false),
   ...fitParameters,
 });
 
 type FinetuneSettings = z.output<typeof parameters>;
-
-/** One answered call, known to be right, that the model is to learn. */
-interface Lesson {
-  readonly predictor: string;
-  readonly inputs: Fields;
-  readonly outputs: Fields;
-  /** The id of its train example. */
-  readonly source: string;
-  readonly from: 'bootstrapped' | 'labelled';
-}
 
 /** The w of the strategy: rows out of good traces and labels, a LoRA adapter out of rows (DSPy's BootstrapFinetune). */
 export const bootstrapFinetune = defineOptimizer({
@@ -56,10 +49,10 @@ export const bootstrapFinetune = defineOptimizer({
     rows === 'labelled' ? 0 : train * attempts * predictors,
   async optimize(settings, parent, context, metric) {
     const served = promptOfRows(parent, settings, context);
-    const lessons = distinct(await collectLessons(parent, settings, context, metric));
+    const collected = await collectLessons(parent, settings, context, metric);
     let candidate = served;
     for (const group of groupsOf(served, settings)) {
-      const order = await fitOrder(group, served, parent, lessons, settings, context);
+      const order = await fitOrder(group, served, parent, collected, settings, context);
       const adapter = await context.fit(order);
       candidate = mapPredictors(candidate, (state, name) =>
         group.predictors.includes(name) ? { ...state, model: { ...state.model, adapter } } : state,
@@ -85,11 +78,6 @@ function promptOfRows(
   }));
 }
 
-interface Group {
-  readonly base: string;
-  readonly predictors: readonly string[];
-}
-
 /** Predictors that are trained together: those of one base model, or each for itself. */
 function groupsOf(candidate: Candidate, { multitask }: FinetuneSettings): Group[] {
   const states = Object.entries(candidate.predictors);
@@ -101,108 +89,21 @@ function groupsOf(candidate: Candidate, { multitask }: FinetuneSettings): Group[
   }));
 }
 
-async function collectLessons(
-  parent: Candidate,
-  settings: FinetuneSettings,
-  context: OptimizerContext,
-  metric: Metric | undefined,
-): Promise<Lesson[]> {
-  const labelled = labelledLessons(context);
-  const wanted =
-    settings.rows ?? (labelled.size > 0 && labelled.size === context.train.length ? 'both' : 'bootstrapped');
-  if (wanted === 'labelled') return [...labelled.values()];
-  const lessons = await bootstrappedLessons(parent, settings, context, metric);
-  const learned = [...lessons.values()].flat();
-  if (wanted === 'bootstrapped') return learned;
-  return [...learned, ...[...labelled].filter(([id]) => !lessons.has(id)).map(([, lesson]) => lesson)];
-}
-
-/** By example: the lesson that its labels hold. Only a program of one predictor can be taught from labels alone. */
-function labelledLessons({ structure, train }: OptimizerContext): ReadonlyMap<string, Lesson> {
-  const [only, ...others] = Object.entries(structure.predictors);
-  if (!only || others.length > 0) return new Map();
-  const [predictor, { outputFields }] = only;
-  const complete = train.filter(({ labels }) => outputFields.every(({ name }) => labels[name] !== undefined));
-  return new Map(
-    complete.map(({ id, inputs, labels }) => [
-      id,
-      { predictor, inputs, outputs: labels, source: id, from: 'labelled' },
-    ]),
-  );
-}
-
-/** By example: every call of the first attempt that passed the metric. */
-async function bootstrappedLessons(
-  parent: Candidate,
-  { attempts, temperature, metricThreshold }: FinetuneSettings,
-  context: OptimizerContext,
-  metric: Metric | undefined,
-): Promise<ReadonlyMap<string, readonly Lesson[]>> {
-  const lessons = new Map<string, readonly Lesson[]>();
-  const predictors = Object.keys(context.structure.predictors).length;
-  const student: Teacher = { structure: context.structure, candidate: parent };
-  for (const teacher of context.teachers.length > 0 ? context.teachers : [student]) {
-    for (let seed = 0; seed < attempts; seed++) {
-      const missing = context.train.filter(({ id }) => !lessons.has(id));
-      const open = missing.slice(0, Math.max(0, context.callsLeft()) / predictors);
-      if (open.length < missing.length) sayThatTheBudgetEnds(context, open.length, missing.length);
-      if (open.length === 0) return lessons;
-      const attempt = { temperature: seed === 0 ? 0 : temperature, seed };
-      const { rows } = await context.evaluate(teacher.candidate, open, {
-        structure: teacher.structure,
-        attempt,
-        leaveOneOut: true,
-        ...(metric ? { metric } : {}),
-      });
-      for (const row of rows) {
-        if (row.failure !== null || !passes(row.score, metricThreshold)) continue;
-        const calls = row.trace.flatMap(({ predictor, inputs, outputs }) =>
-          outputs ? [{ predictor, inputs, outputs, source: row.example.id, from: 'bootstrapped' as const }] : [],
-        );
-        lessons.set(row.example.id, calls);
-      }
-    }
-  }
-  return lessons;
-}
-
-const sayThatTheBudgetEnds = ({ notice }: OptimizerContext, asked: number, missing: number): void =>
-  notice({
-    code: 'budget-ends-bootstrapping',
-    message: `The budget has calls left for ${asked} of ${missing} attempts: the rows are made of what was found until then.`,
-  });
-
-const distinct = (lessons: readonly Lesson[]): Lesson[] => [
-  ...new Map(
-    lessons.map((lesson) => [
-      contentId({ predictor: lesson.predictor, inputs: lesson.inputs, outputs: lesson.outputs }),
-      lesson,
-    ]),
-  ).values(),
-];
-
 async function fitOrder(
   group: Group,
   served: Candidate,
   parent: Candidate,
-  lessons: readonly Lesson[],
+  collected: Lessons,
   settings: FinetuneSettings,
   context: OptimizerContext,
 ): Promise<FitOrder> {
   const { base, predictors } = group;
-  const rng = context.rng.fork(`rows/${predictors.join('+')}`);
-  const own = lessons.filter(({ predictor }) => predictors.includes(predictor));
   const facts = context.base(base);
-  const picked = balanced(own, context, rng).slice(
-    0,
-    settings.maxRows ?? (facts.parameters < smallModel ? 400 : Number.POSITIVE_INFINITY),
-  );
-  const rows = await Promise.all(picked.map((lesson) => textRow(lesson, served, context)));
-  const fitting = await thatFitTheContext(base, rows, context);
-  if (fitting.length === 0) {
+  const { rows, dropped } = await pickRows(group, served, collected, settings, context);
+  if (rows.length === 0) {
     throw new StepError(
       'no-rows',
-      `No row to train on: ${own.length} answers were good enough (of ${context.train.length} train examples), ${rows.length - fitting.length} rows were too long.`,
+      `No row to train on, of ${context.train.length} train examples (${droppedText(dropped) || 'there is nothing to learn in them'}).`,
       'Label the outputs (rows: "labelled"), give a teacher, raise attempts, or improve the prompt first (strategy "p -> w").',
     );
   }
@@ -211,61 +112,9 @@ async function fitOrder(
   return {
     base,
     startFrom: settings.startFrom === 'adapter' && adapters.size === 1 ? (current ?? null) : null,
-    rows: fitting,
-    ...fitSettings(settings, facts, fitting.length),
+    rows,
+    ...fitSettings(settings, facts, rows.length),
     seed: context.rng.fork('trainer').int(2 ** 31),
-    counts: {
-      bootstrapped: picked.filter(({ from }) => from === 'bootstrapped').length,
-      labelled: picked.filter(({ from }) => from === 'labelled').length,
-      surplus: own.length - picked.length,
-      tooLong: rows.length - fitting.length,
-    },
+    dropped,
   };
-}
-
-/** Rows in turn from every answer of a closed choice, so that any first n are balanced; shuffled otherwise. */
-function balanced(lessons: readonly Lesson[], { structure }: OptimizerContext, rng: Rng): Lesson[] {
-  const choiceOf = ({ predictor, outputs }: Lesson): string => {
-    const choices = structure.predictors[predictor]?.outputFields.filter(({ kind }) => kind.type === 'choice') ?? [];
-    return JSON.stringify([predictor, ...choices.map(({ name }) => outputs[name] ?? null)]);
-  };
-  const shuffled = rng.shuffle(lessons);
-  const turn = new Map<string, number>();
-  const placed = shuffled.map((lesson) => {
-    const choice = choiceOf(lesson);
-    const place = turn.get(choice) ?? 0;
-    turn.set(choice, place + 1);
-    return { lesson, place };
-  });
-  return placed.sort((a, b) => a.place - b.place).map(({ lesson }) => lesson);
-}
-
-/**
- * The lesson in the prompt that will be served, whoever gave it. Text that decoding forces in front of the first value is given: learning it
- * would take most of the first steps' gradient (and, through Adam's second moment, of the later steps' rate) for what is never decided.
- */
-async function textRow(
-  { predictor, inputs, outputs, source }: Lesson,
-  served: Candidate,
-  { structure, embed }: OptimizerContext,
-): Promise<TextRow> {
-  // Lessons come from predictors of this program only.
-  const signature: Signature = structure.predictors[predictor]!;
-  const whole: PredictorState = served.predictors[predictor]!;
-  const others = { ...whole, demos: whole.demos.filter((demo) => demo.source !== source) };
-  // An example is most like itself: shown its own answer, a model would learn to copy.
-  const isChosen = whole.nearest !== undefined;
-  const state = isChosen ? showing(whole, await nearestDemos(signature, others, inputs, embed)) : whole;
-  const given = answerPlan(signature, state)?.findIndex(({ type }) => type !== 'text') ?? 0;
-  return { prompt: renderPrompt(signature, state, inputs), pieces: answerPieces(signature, state, outputs), given };
-}
-
-async function thatFitTheContext(
-  base: string,
-  rows: readonly TextRow[],
-  context: OptimizerContext,
-): Promise<TextRow[]> {
-  const room = await context.contextTokens(base);
-  const sizes = await context.countTokens(base, rows);
-  return rows.filter((_, index) => sizes[index]! <= room);
 }

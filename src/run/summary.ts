@@ -1,5 +1,6 @@
 import type { Candidate } from '../core/candidate.ts';
 import type { Evaluation } from '../core/metric.ts';
+import { dataSetsOf } from '../core/step-data-set.ts';
 import { strategyText } from '../core/strategy.ts';
 import type { CandidateSummary, RunSummary } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
@@ -31,6 +32,7 @@ export async function summarize(
   const totals = store.callTotals(id);
   const { requested, shared } = memory.counts();
   const starts = store.starts(id);
+  const events = store.events(id);
   const engines = await Promise.all([...world.models.keys()].map(world.engineOf));
   const isReproducible =
     experiment.settings.maxMinutes === null && engines.every(({ reproducible }) => reproducible === 'bytes');
@@ -42,6 +44,7 @@ export async function summarize(
     candidates: candidates.map(summaryOf),
     chosen: { strategy: chosen.strategy, candidate: chosen.candidate },
     flagCompilationErrorOccurred: failedSteps > 0,
+    dataSets: dataSetsOf(events),
     // Earlier starts of this run asked for the same things: what they made is this run's, what else was known came from other runs.
     calls: { requested, made: totals.made, remembered: Math.max(0, requested - totals.made - shared) },
     tokens: {
@@ -56,7 +59,7 @@ export async function summarize(
     networkAttempts: store.networkAttempts(id),
     reproducible: isReproducible ? 'bytes' : 'replay',
     starts,
-    notices: store.events(id).flatMap((event) => (event.type === 'notice' ? [event.notice] : [])),
+    notices: events.flatMap((event) => (event.type === 'notice' ? [event.notice] : [])),
   };
 }
 

@@ -1,7 +1,8 @@
+import { dataSetOf, summaryOfDataSet } from '../core/data-set.ts';
 import { StepError } from '../core/errors.ts';
 import type { RunEvent } from '../core/event.ts';
 import { contentId, type Json, shortId } from '../core/json.ts';
-import type { AdapterFile, Probe } from '../core/lm.ts';
+import type { AdapterFile, Probe, TokenRow } from '../core/lm.ts';
 import type { FitOrder } from '../core/optimizer.ts';
 import type { Store, StoredTraining } from '../core/store.ts';
 import type { Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
@@ -36,12 +37,7 @@ export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<s
   const spec: TrainingSpec = { base, startFrom, rows, lora, training, seed };
   // `as`: a spec is plain data.
   const key = contentId({ spec: spec as unknown as Json, trainer: await trainer.identity() });
-  record({
-    type: 'rows-made',
-    step: step.step,
-    rows: contentId(rows as unknown as Json),
-    counts: { ...order.counts, rows: rows.length },
-  });
+  record({ type: 'rows-made', step: step.step, ...(await keepDataSet(order, rows, step)) });
   const trained = store.recallTraining(key) ?? (await train(key, spec, step));
   const finalLoss = trained.losses.at(-1)?.loss ?? null;
   record({
@@ -58,6 +54,15 @@ export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<s
     record({ type: 'gate', step: step.step, gate, passed: true, parity: gates[gate] });
   }
   return trained.adapter;
+}
+
+/** What is trained on, as people can see it, in the store before it is on record. */
+async function keepDataSet(order: FitOrder, rows: readonly TokenRow[], { store, model }: WeightStep) {
+  const dataSet = dataSetOf(order.base, order.rows, rows, await model.weights.tokenTexts(rows));
+  // `as`: a data set is plain data.
+  const id = contentId(dataSet as unknown as Json);
+  store.addDataSet(id, dataSet);
+  return { rows: id, summary: summaryOfDataSet(dataSet, order.dropped) };
 }
 
 async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise<StoredTraining> {

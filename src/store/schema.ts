@@ -65,11 +65,19 @@ const embeddings = `
   CREATE TABLE embedding (key TEXT PRIMARY KEY, at INTEGER NOT NULL, vector BLOB NOT NULL) STRICT;
 `;
 
+const dataSets = `
+  CREATE TABLE data_set (id TEXT PRIMARY KEY, at INTEGER NOT NULL, data_set TEXT NOT NULL) STRICT;
+`;
+
 /** Stores of version 1 were written before the first release; they are refused, not read. */
 export const oldestVersion = 2;
 
 /** The first makes a store of the oldest version, each other one takes it one version further. What was released is never edited. */
-const migrations: readonly string[] = [tables + insertOnly(firstTables), embeddings + insertOnly(['embedding'])];
+const migrations: readonly string[] = [
+  tables + insertOnly(firstTables),
+  embeddings + insertOnly(['embedding']),
+  dataSets + insertOnly(['data_set']),
+];
 
 export const latestVersion = oldestVersion + migrations.length - 1;
 

@@ -11,6 +11,7 @@ import { rememberedCalls } from './remembered-calls.ts';
 import { rememberedEmbeddings } from './remembered-embeddings.ts';
 import { rememberedTrainings } from './remembered-trainings.ts';
 import { storedCalls } from './stored-calls.ts';
+import { storedDataSets } from './stored-data-sets.ts';
 import { storedFiles } from './stored-files.ts';
 
 /**
@@ -46,6 +47,7 @@ function storeOn(database: Database, name: string, files: string): Store {
     ...storedCalls(query),
     ...rememberedEmbeddings(query),
     ...rememberedTrainings(query),
+    ...storedDataSets(query),
     ...journal(query),
     ...storedFiles(files),
     close,

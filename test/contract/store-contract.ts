@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { callKeys } from '../../src/core/call-key.ts';
+import type { DataSet } from '../../src/core/data-set.ts';
 import { WorldError } from '../../src/core/errors.ts';
 import type { RunEvent } from '../../src/core/event.ts';
 import type { LmRequest, LmResponse } from '../../src/core/lm.ts';
@@ -105,6 +106,12 @@ export function storeContract(name: string, open: () => Store): void {
       store.rememberTraining('t1', training, { rank: 16 });
       store.rememberTraining('t1', { ...training, adapter: 'other' }, { rank: 16 });
       expect([store.recallTraining('t1'), store.recallTraining('t2')]).toEqual([training, undefined]);
+    });
+
+    test('a data set comes back as it was first added, token for token', () => {
+      store.addDataSet('d1', dataSet);
+      store.addDataSet('d1', { ...dataSet, rows: [] });
+      expect([store.dataSet('d1'), store.dataSet('d2')]).toEqual([dataSet, undefined]);
     });
 
     describe('runs', () => {
@@ -304,6 +311,23 @@ const training: StoredTraining = {
   supervisedTokens: 12,
   seconds: 1.5,
   gates: { passed: true },
+};
+const dataSet: DataSet = {
+  base: 'base',
+  rows: [
+    {
+      predictor: 'predict',
+      example: 'e1',
+      from: 'labelled',
+      label: 'billing',
+      prompt: { system: '', turns: [], user: 'Überweisung 🙂' },
+      pieces: ['{"', 'billing', '"}'],
+      given: 1,
+      promptIds: [1, 2, 3],
+      completionIds: [49_000, 2],
+      texts: ['<|im_start|>', '', '🙂', 'billing', '<|im_end|>'],
+    },
+  ],
 };
 const started: RunEvent = {
   type: 'run-start',

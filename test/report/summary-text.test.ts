@@ -26,6 +26,7 @@ const summaryOf = (
   candidates,
   chosen: { strategy: chosen, candidate },
   flagCompilationErrorOccurred: false,
+  dataSets: [],
   calls: { requested: 12345, made: 300, remembered: 12045 },
   tokens: { prompt: 1000000, cachedPrompt: 900000, completion: 5000 },
   constraint: { forks: 400, overruled: 20 },

@@ -96,34 +96,45 @@ test('is for this user only', () => {
 });
 
 describe('changes nothing that was written:', () => {
-  test.each(['run', 'layout', 'summary', 'start', 'start_end', 'event', 'shared', 'call', 'training', 'embedding'])(
-    '%s',
-    (table) => {
-      sqliteStore(path).close();
-      const database = new Database(path);
-      const literals: { readonly [type: string]: string } = { TEXT: "'{}'", INTEGER: '1', BLOB: "x'00'" };
-      const columns = database.pragma(`table_info(${table})`) as { name: string; type: string }[]; // `as`: what the pragma is documented to return
-      const values = columns.map(({ type }) => literals[type]);
-      database.exec(`INSERT INTO ${table} VALUES (${values})`);
-      const column = columns[0]?.name;
-      expect(() => database.exec(`UPDATE ${table} SET ${column} = ${column}`)).toThrow('a store is insert-only');
-      expect(() => database.exec(`DELETE FROM ${table}`)).toThrow('a store is insert-only');
-      database.close();
-    },
-  );
+  test.each([
+    'run',
+    'layout',
+    'summary',
+    'start',
+    'start_end',
+    'event',
+    'shared',
+    'call',
+    'training',
+    'embedding',
+    'data_set',
+  ])('%s', (table) => {
+    sqliteStore(path).close();
+    const database = new Database(path);
+    const literals: { readonly [type: string]: string } = { TEXT: "'{}'", INTEGER: '1', BLOB: "x'00'" };
+    const columns = database.pragma(`table_info(${table})`) as { name: string; type: string }[]; // `as`: what the pragma is documented to return
+    const values = columns.map(({ type }) => literals[type]);
+    database.exec(`INSERT INTO ${table} VALUES (${values})`);
+    const column = columns[0]?.name;
+    expect(() => database.exec(`UPDATE ${table} SET ${column} = ${column}`)).toThrow('a store is insert-only');
+    expect(() => database.exec(`DELETE FROM ${table}`)).toThrow('a store is insert-only');
+    database.close();
+  });
 });
 
-test('a store from before there were embeddings is read, and has room for them', () => {
-  const older = sqliteStore(path);
-  older.addRun({ id: 'a', experiment: { seed: 0 } });
+test('a store of the first version keeps what it has, and takes embeddings and data sets', () => {
+  const first = sqliteStore(path);
+  first.addRun({ id: 'a', experiment: { seed: 0 } });
+  first.close();
+  const older = new Database(path);
+  older.exec('DROP TABLE embedding; DROP TABLE data_set');
+  older.pragma('user_version = 2');
   older.close();
-  const database = new Database(path);
-  database.exec('DROP TABLE embedding');
-  database.pragma('user_version = 2');
-  database.close();
   const store = sqliteStore(path);
   store.rememberEmbeddings(new Map([['k', new Float32Array([1])]]));
-  expect([store.run('a')?.experiment, store.recallEmbedding('k')]).toEqual([{ seed: 0 }, new Float32Array([1])]);
+  store.addDataSet('d', { base: 'b', rows: [] });
+  expect(store.run('a')?.experiment).toEqual({ seed: 0 });
+  expect([store.recallEmbedding('k'), store.dataSet('d')]).toEqual([new Float32Array([1]), { base: 'b', rows: [] }]);
   store.close();
 });
 
@@ -158,7 +169,7 @@ describe('refuses, and leaves as it is,', () => {
     const newer = new Database(path);
     newer.pragma('user_version = 99');
     newer.close();
-    refused('store-newer', /has version 99, and this one knows 3/);
+    refused('store-newer', /has version 99, and this one knows 4/);
   });
 
   test('a store from before the first release', () => {

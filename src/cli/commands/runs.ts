@@ -4,6 +4,7 @@ import { type Json, shortId } from '../../core/json.ts';
 import type { SignatureFields } from '../../core/signature.ts';
 import type { Store, StoredRun } from '../../core/store.ts';
 import type { RunSummary } from '../../core/summary.ts';
+import { dataSetLines } from '../../report/data-set-text.ts';
 import { promptText } from '../../report/prompt-text.ts';
 import { summaryText } from '../../report/summary-text.ts';
 import { findRun } from '../find-run.ts';
@@ -95,7 +96,7 @@ function eventLine(event: RunEvent): string[] {
             `  ${shortId(event.candidate)} ${event.split}: ${(100 * event.mean).toFixed(1)} on ${event.rows.length} rows`,
           ];
     case 'rows-made':
-      return [`  rows: ${JSON.stringify(event.counts)}`];
+      return event.summary ? dataSetLines(event.summary).map((line) => `  ${line}`) : [];
     case 'trained':
       return [`  adapter ${shortId(event.adapter)}: ${event.steps} steps, loss ${event.finalLoss}`];
     case 'gate':

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WorldError } from '../../src/core/errors.ts';
+import { example } from '../../src/core/example.ts';
+import { contentId, type Json } from '../../src/core/json.ts';
+import { dataSetsOf } from '../../src/core/step-data-set.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Trainer } from '../../src/core/trainer.ts';
+import { exactMatch } from '../../src/evaluate/metrics.ts';
+import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
+import { betterTogetherOver } from '../../src/run/better-together.ts';
+import { sqliteStore } from '../../src/store/sqlite-store.ts';
+import { numbers, pairProgram, program, student } from '../support/parity-task.ts';
+import { scriptedTrainer } from '../support/scripted-trainer.ts';
+
+let folder: string;
+let store: Store;
+const path = () => join(folder, 'runs.sqlite');
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'better-together-data-set-'));
+  store = sqliteStore(path());
+});
+afterEach(() => {
+  store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const labelled = (first: number, end: number) =>
+  numbers(first, end).map(({ number, kind }) => example({ number }, { kind }));
+
+function start(trainer: Trainer, options: { of?: typeof program | typeof pairProgram; multitask?: boolean } = {}) {
+  const { of = program, multitask = true } = options;
+  const together = betterTogetherOver({
+    version: 'test',
+    concurrency: 4,
+    now: () => 0,
+    openStore: () => store,
+    trainer: () => trainer,
+    onNetworkAttempt: () => () => {},
+    optimizers: () => ({ p: bootstrapFinetune(), w: bootstrapFinetune() }),
+  });
+  const w = bootstrapFinetune({ multitask });
+  return together({ metric: exactMatch(), optimizers: { w } }).compile(of(student(() => 5)), {
+    trainset: labelled(0, 12),
+    valset: labelled(12, 16),
+    strategy: 'w',
+    store,
+  });
+}
+
+const idsInStore = (): string[] => {
+  const database = new Database(path(), { readonly: true });
+  const rows = database.prepare('SELECT id FROM data_set').all() as { id: string }[]; // `as`: the column that is named
+  database.close();
+  return rows.map(({ id }) => id);
+};
+
+test('is what was trained on, token for token, under the hash of its content', async () => {
+  const trainer = scriptedTrainer();
+  const { summary } = await start(trainer);
+  const [known] = summary.dataSets;
+  const dataSet = store.dataSet(known!.id)!;
+  expect(dataSet.rows.map(({ promptIds, completionIds }) => ({ promptIds, completionIds }))).toEqual(
+    trainer.specs[0]?.rows,
+  );
+  // `as`: a data set is plain data.
+  expect(contentId(dataSet as unknown as Json)).toBe(known!.id);
+  const [row] = dataSet.rows;
+  expect(row!.texts.slice(row!.promptIds.length).join('')).toBe(row!.pieces.slice(row!.given).join(''));
+});
+
+test('is on record in figures, in the event and in the summary', async () => {
+  const trainer = scriptedTrainer();
+  const { summary } = await start(trainer);
+  const rows = trainer.specs[0]!.rows;
+  const supervised = rows.reduce((sum, { completionIds }) => sum + completionIds.length, 0);
+  expect(summary.dataSets).toMatchObject([
+    {
+      step: 1,
+      key: 'w',
+      rows: 12,
+      from: { bootstrapped: 7, labelled: 5 },
+      supervisedTokens: supervised,
+      predictors: { predict: { rows: 12, labels: { odd: 6, even: 6 } } },
+      dropped: { notGoodEnough: 5 },
+    },
+  ]);
+  expect(dataSetsOf(store.events(summary.run))).toEqual(summary.dataSets);
+});
+
+test('is stored once, and is the same when a run goes on that was stopped in its training', async () => {
+  const stopped = scriptedTrainer({
+    onTrain: () => {
+      throw new WorldError('gpu-lost', 'The GPU is gone.', 'Start again.');
+    },
+  });
+  await expect(start(stopped)).rejects.toThrow('The GPU is gone.');
+  const before = idsInStore();
+  const { summary } = await start(scriptedTrainer());
+  expect(before).toHaveLength(1);
+  expect(idsInStore()).toEqual(before);
+  expect(summary.dataSets.map(({ id }) => id)).toEqual(before);
+});
+
+test('is there for each adapter of a step', async () => {
+  const { summary } = await start(scriptedTrainer(), { of: pairProgram, multitask: false });
+  expect(summary.dataSets.map(({ step, predictors }) => [step, Object.keys(predictors)])).toEqual([
+    [1, ['first']],
+    [1, ['second']],
+  ]);
+  expect(idsInStore().toSorted()).toEqual(summary.dataSets.map(({ id }) => id).toSorted());
+});
