@@ -5,10 +5,12 @@ import { dataFolder, defaultStorePath } from '../system/folders.ts';
 import { watchThisProcess } from '../system/network.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { predictCommand } from './commands/predict.ts';
+import { type RowsFlags, rowsCommand } from './commands/rows.ts';
 import { runPlanned } from './commands/run.ts';
 import { runsCommand, showCommand } from './commands/runs.ts';
 import { type VerifyFlags, verifyCommand } from './commands/verify.ts';
 import { demoFlags } from './demo.ts';
+import { existingStore } from './existing-store.ts';
 import { exitCodeOf, explain } from './exit.ts';
 import { type Output, output } from './output.ts';
 import { fraction, gathered, positiveNumber, typed, wholeNumber } from './parse-flags.ts';
@@ -188,6 +190,26 @@ function commandLine(signal: AbortSignal): Command {
       const store = sqliteStore(path);
       try {
         showCommand(store, id, out);
+      } finally {
+        store.close();
+      }
+    }),
+  );
+
+  common(
+    cli
+      .command('rows')
+      .argument('<run>', 'the beginning of its id')
+      .option('--step <n>', 'only the data sets of this step', typed(wholeNumber('--step', 1)))
+      .option('--jsonl <file>', 'write the rows as chat JSONL')
+      .option('--mask', 'print a row with the tokens marked that are trained', false)
+      .option('--row <n>', 'which row --mask prints (default: 1)', typed(wholeNumber('--row', 1)))
+      .description('what the weight steps of a run were trained on'),
+  ).action(
+    withOutput((out, { store: path, ...flags }: CommonFlags & RowsFlags, id: string) => {
+      const store = existingStore(path);
+      try {
+        rowsCommand(store, id, flags, out);
       } finally {
         store.close();
       }

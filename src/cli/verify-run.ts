@@ -7,8 +7,9 @@ import type { Store } from '../core/store.ts';
 import type { Verification } from '../core/verification.ts';
 import { planVerification, type VerificationPlan, verify } from '../run/verify.ts';
 import { readProgram } from '../store/program-file.ts';
+import { existingStore } from './existing-store.ts';
 import { findRun } from './find-run.ts';
-import { defaultModelPath, defaults, localModel, sqliteStore } from './wiring.ts';
+import { defaultModelPath, defaults, localModel } from './wiring.ts';
 
 export interface VerifyOptions {
   /** A path, or an open store. Nothing is written to it. */
@@ -59,12 +60,6 @@ async function verifyPlanned(
   } finally {
     for (const model of models.values()) await model.release();
   }
-}
-
-/** Opening a store makes one where there is none; a verification only reads. */
-function existingStore(path: string): Store {
-  if (existsSync(path)) return sqliteStore(path);
-  throw new InputError('store-missing', [`There is no store at ${path}.`], 'Name the SQLite file of the run: --store.');
 }
 
 /** What a finished run of the command line left beside its store: it knows where the models lay. */
