@@ -172,12 +172,12 @@ test(
   'the context is as large as the work needs, unless its size was asked for',
   async () => {
     const gguf = writeTinyModel(inFolder('long.gguf'), 'bpe', 20_000);
-    await using needing = await open(gguf);
+    await using needing = await open(gguf, 1);
     const sizes: number[] = [];
     for (const neededTokens of [undefined, 100, 3000, 2500, 1e6])
       sizes.push((await needing.engine(undefined, neededTokens)).contextTokens);
     expect(sizes).toEqual([2048, 2048, 3072, 3072, 8192]);
-    expect((await ask(needing, { user: 'word '.repeat(1000), answer: labelPlan(labels) })).failure).toBeNull();
+    expect((await ask(needing, { user: 'word '.repeat(500), answer: labelPlan(labels) })).failure).toBeNull();
     await using asked = await localModel({ gguf, device: 'cpu', threads: 1, contextTokens: 256 });
     expect((await asked.engine(undefined, 3000)).contextTokens).toBe(256);
   },

@@ -132,7 +132,7 @@ test('miproV2 has the choice among its options, as the start has it, beside list
   const settings = miproParameters.parse({}) as MiproSettings;
   const demoSets = [{ predict: start.predictors.predict!.demos.slice(0, 2) }];
   const space = await searchSpace(given.context, { start, settings, instructions: {}, demoSets });
-  const [own, other] = await Promise.all([space.build(space.start!), space.build([0, 0, 0, 1])]);
+  const [own, other] = await Promise.all([space.build(space.start!), space.build([...space.start!.slice(0, -1), 1])]);
   expect(own).toEqual(start);
   expect(other.predictors.predict).not.toHaveProperty('nearest');
   expect(other.predictors.predict?.demos).toHaveLength(2);
