@@ -42,6 +42,7 @@ beforeAll(async () => {
   const together = betterTogetherOver({
     version: 'test',
     concurrency: 4,
+    now: () => 0,
     openStore: () => store,
     trainer: () => refusing,
     onNetworkAttempt: () => () => {},
