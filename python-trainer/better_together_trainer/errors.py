@@ -33,6 +33,10 @@ class OutOfMemory(TrainerError):
     exit_code = 4
 
 
+class DiskFull(TrainerError):
+    """There is no room for what would be written. The same job can go on once there is."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the system had no memory left; only CUDA has a class of its own for it."""
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:

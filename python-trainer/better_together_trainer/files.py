@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from .errors import DiskFull
+
 
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
@@ -45,6 +47,19 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def require_space(path: Path, needed_bytes: int) -> None:
+    """Refuses to start what would fill the disk; the folders on the way to `path` need not be there yet."""
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        message = f"{path} needs {gigabytes(needed_bytes)} of disk space; {gigabytes(free_bytes)} are free."
+        raise DiskFull("disk-full", message, "Make room there and run it again.")
+
+
+def gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"
 
 
 def remove(path: Path) -> None:

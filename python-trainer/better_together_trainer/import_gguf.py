@@ -1,29 +1,40 @@
 """GGUF -> a folder that torch can train: the file that runs is the base that is trained.
 
-transformers reads a GGUF into a model that can be neither trained nor saved (it carries a quantization
-config, also for a plain float32 file), and drops settings without a word. So: read, put back what was
-dropped, move the weights into a clean model of the same class, save. What cannot be put back is refused, and
-not left out; the last word has the parity gate against llama.cpp, which the parent runs on `probe.f32`.
+transformers reads a GGUF whole into memory, as a model that can be neither trained nor saved (it carries a
+quantization config), and drops settings without a word. So: its reading of the metadata, with what it drops
+put back; then one tensor after the other from file to file, in the row order of its tables, none left out.
+What cannot be put back is refused; the last word has the parity gate against llama.cpp, which the parent runs
+on `probe.f32`.
 """
 
+import math
 import time
 from typing import Any
 
+import numpy as np
 import torch
+from gguf.constants import MODEL_ARCH_NAMES
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor
 
 from .errors import BadInput, CheckFailed
 from .events import Events
-from .files import partial, publish, remove, sha256_of, write_json
-from .gguf_file import Gguf
-from .imported import IMPORTER_VERSION, NOTE, Origin, read_origin
+from .files import gigabytes, partial, publish, remove, require_space, sha256_of, write_json
+from .gguf_file import Gguf, Tensor
+from .imported import IMPORTER_VERSION, NOTE, WEIGHTS, Origin, read_origin
 from .job import ImportJob
 from .lora_gguf import gguf_names
 from .model import load_model
 from .reference import write_log_probabilities
 from .resources import peak_memory_bytes
-from .rope import FREQUENCIES, put_back_rope
+from .rope import FREQUENCIES, TWO_SETS, put_back_rope
+from .safetensors_file import write_safetensors
 from .versions import package_versions
+
+UNKNOWN = "Optimize its prompts only, or use a model of another architecture."
+LAYERS_OF_27B = {"gemma2": 46, "gemma3": 62}
+# llama.cpp runs these without a window, also where the file names one (phi3).
+WITHOUT_WINDOW = ("llama", "qwen2", "qwen3", "phi3")
 
 
 def run(job: ImportJob, gguf: Gguf, events: Events) -> dict[str, Any]:
@@ -36,6 +47,9 @@ def run(job: ImportJob, gguf: Gguf, events: Events) -> dict[str, Any]:
     origin = finished_import(job, gguf_sha256)
     reused = origin is not None
     if origin is None:
+        needed_bytes = import_bytes(gguf, job.dtype)
+        events.enter(f"import, {gigabytes(needed_bytes)} of disk")
+        require_space(job.out, needed_bytes)
         origin = import_folder(job, gguf, gguf_sha256)
     imported = time.monotonic()
 
@@ -57,6 +71,11 @@ def run(job: ImportJob, gguf: Gguf, events: Events) -> dict[str, Any]:
     }
 
 
+def import_bytes(gguf: Gguf, dtype: str) -> int:
+    """What the folder will take; every tensor of the file has one weight in it."""
+    return sum(math.prod(tensor.shape) for tensor in gguf.tensors.values()) * getattr(torch, dtype).itemsize
+
+
 def finished_import(job: ImportJob, gguf_sha256: str) -> Origin | None:
     if not job.out.exists() or not any(job.out.iterdir()):
         return None
@@ -69,18 +88,22 @@ def finished_import(job: ImportJob, gguf_sha256: str) -> Origin | None:
 
 
 def import_folder(job: ImportJob, gguf: Gguf, gguf_sha256: str) -> Origin:
-    source = {"pretrained_model_name_or_path": job.gguf.parent, "gguf_file": job.gguf.name}
-    config = AutoConfig.from_pretrained(**source)
+    dtype = getattr(torch, job.dtype)
+    config = read_config(gguf)
     put_back_settings(config, gguf)
-    loaded, info = AutoModelForCausalLM.from_pretrained(
-        **source, config=config, dtype=getattr(torch, job.dtype), output_loading_info=True
-    )
-    check_tensors(loaded, gguf, info["missing_keys"])
+    with torch.device("meta"):  # names and shapes only
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    config = model.config
+    config.architectures = [type(model).__name__]
+    sources = match_tensors(model, gguf)
 
-    clean = clean_copy(loaded)
     folder = partial(job.out)
     remove(folder)  # of an import that was killed
-    clean.save_pretrained(folder, max_shard_size="1000GB")  # one file: whoever reads it back needs no index
+    folder.mkdir(parents=True)
+    order = RowOrder(gguf, config)
+    shapes = {name: tuple(weight.shape) for name, weight in model.state_dict().items() if name in sources}
+    write_safetensors(folder / WEIGHTS, shapes, dtype, lambda name: order.as_in_torch(sources[name]))
+    config.save_pretrained(folder)
     origin = Origin(
         importer=IMPORTER_VERSION,
         gguf_sha256=gguf_sha256,
@@ -90,12 +113,24 @@ def import_folder(job: ImportJob, gguf: Gguf, gguf_sha256: str) -> Origin:
         vocabulary=config.vocab_size,
         context_tokens=config.max_position_embeddings,
         end_of_turn=gguf.get("tokenizer.ggml.eos_token_id"),
-        parameters=sum(weight.numel() for weight in clean.parameters()),
+        parameters=sum(math.prod(shape) for shape in shapes.values()),
         files={file.name: file.stat().st_size for file in sorted(folder.iterdir())},
     )
     write_json(folder / NOTE, origin.as_json())
     publish(job.out)
     return origin
+
+
+def read_config(gguf: Gguf) -> PreTrainedConfig:
+    try:
+        config = AutoConfig.from_pretrained(gguf.path.parent, gguf_file=gguf.path.name)
+    except ValueError as error:  # an architecture of which transformers has no table either
+        message = f"{gguf.path.name} cannot be imported: {error}"
+        raise CheckFailed("unsupported-architecture", message, UNKNOWN) from error
+    if gguf.architecture not in MODEL_ARCH_NAMES.values():
+        message = f"{gguf.path.name} cannot be imported: the tensors of {gguf.architecture!r} are not known."
+        raise CheckFailed("unsupported-architecture", message, UNKNOWN)
+    return config
 
 
 def put_back_settings(config: PreTrainedConfig, gguf: Gguf) -> None:
@@ -104,42 +139,57 @@ def put_back_settings(config: PreTrainedConfig, gguf: Gguf) -> None:
     head_size = gguf.setting("attention.key_length", config.hidden_size // config.num_attention_heads)
     config.head_dim = head_size
     rotated = gguf.setting("rope.dimension_count", head_size)
-    if rotated != head_size:
+    if rotated != head_size and "partial_rotary_factor" not in config.rope_parameters:
         message = f"{gguf.path.name} rotates {rotated} of the {head_size} numbers of a head."
         raise CheckFailed("unsupported-rope", message, "Use a GGUF of a model that rotates whole heads.")
+    if rotated != head_size:
+        config.rope_parameters["partial_rotary_factor"] = rotated / head_size
     if hasattr(config, "query_pre_attn_scalar"):  # Gemma; the class's default is right for heads of 256 only
-        is_27b = config.num_hidden_layers == 62  # as llama.cpp tells it
+        is_27b = config.num_hidden_layers == LAYERS_OF_27B.get(gguf.architecture)  # as llama.cpp tells it
         per_head = config.hidden_size // config.num_attention_heads
         config.query_pre_attn_scalar = per_head if is_27b else head_size
-    if getattr(config, "sliding_window", None) and gguf.setting("attention.sliding_window") is None:
-        config.sliding_window = None  # the class's default (Mistral: 4096), which llama.cpp does not know
+    has_window = gguf.setting("attention.sliding_window") is not None
+    if getattr(config, "sliding_window", None) and (gguf.architecture in WITHOUT_WINDOW or not has_window):
+        config.sliding_window = None  # the class's default (Mistral: 4096)
 
 
-def check_tensors(model: PreTrainedModel, gguf: Gguf, missing: list[str]) -> None:
-    """Every tensor was read and every weight came from the file; the loader checks neither."""
+# -----------------------------------------------------------------------------
+# Tensors.
+
+
+def match_tensors(model: PreTrainedModel, gguf: Gguf) -> dict[str, Tensor]:
+    """The GGUF tensor of each weight; every tensor has a weight and every weight a tensor."""
     names = gguf_names(gguf.architecture, model.config.num_hidden_layers)
-    known = {names.get_name(name, try_suffixes=(".weight", ".bias")) for name in model.state_dict()}
-    unread = sorted(gguf.tensors.keys() - known - {FREQUENCIES})
     tied = {"lm_head.weight"} if model.config.tie_word_embeddings else set()  # no tensor of its own
-    unfilled = sorted(set(missing) - tied)
+    sources, unfilled = {}, []
+    for name in model.state_dict().keys() - tied:
+        tensor = gguf.tensors.get(names.get_name(name, try_suffixes=(".weight", ".bias")) or "")
+        if tensor is None:
+            unfilled.append(name)
+        else:
+            sources[name] = tensor
+    read = {tensor.name for tensor in sources.values()}
+    unread = sorted(gguf.tensors.keys() - read - {FREQUENCIES, *TWO_SETS})
     if unread or unfilled:
         facts = [f"{len(unread)} tensors were not read ({', '.join(unread[:3])})"] if unread else []
-        facts += [f"{len(unfilled)} weights were not filled ({', '.join(unfilled[:3])})"] if unfilled else []
+        shown = ", ".join(sorted(unfilled)[:3])
+        facts += [f"{len(unfilled)} weights were not filled ({shown})"] if unfilled else []
         message = f"{gguf.path.name} does not fit {type(model).__name__}: {' and '.join(facts)}."
         raise CheckFailed("unread-tensors", message, "Use a GGUF of a plain model of its architecture.")
     if model.config.vocab_size != gguf.token_count:
         message = f"{gguf.path.name} has {gguf.token_count} tokens and {model.config.vocab_size} embeddings."
         hint = "Export the GGUF again with as many embeddings as tokens."
         raise CheckFailed("vocabulary", message, hint)
+    return sources
 
 
-def clean_copy(loaded: PreTrainedModel) -> PreTrainedModel:
-    """The same weights, not copied, in a model that does not remember that it came from a GGUF."""
-    config = type(loaded.config).from_dict(loaded.config.to_dict())
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    with torch.device("meta"):
-        clean = type(loaded)(config)
-    clean.load_state_dict(loaded.state_dict(), assign=True)
-    clean.tie_weights()
-    return clean
+class RowOrder:
+    """GGUF files keep some weights otherwise than torch: llama's q and k rows, Gemma's norms (1 + w)."""
+
+    def __init__(self, gguf: Gguf, config: PreTrainedConfig) -> None:
+        self._processor = TENSOR_PROCESSORS.get(gguf.architecture, TensorProcessor)(config=config.to_dict())
+
+    def as_in_torch(self, tensor: Tensor) -> torch.Tensor:
+        parts = {"tensor_key_mapping": {}, "parsed_parameters": {"tensors": {}}}
+        result = self._processor.process(weights=tensor.as_float32(), name=tensor.name, **parts)
+        return torch.from_numpy(np.ascontiguousarray(result.weights))

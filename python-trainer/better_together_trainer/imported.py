@@ -11,7 +11,7 @@ from typing import Any
 from .errors import BadInput
 
 # Part of the folder's identity. Raise it when the same GGUF would give another folder.
-IMPORTER_VERSION = 1
+IMPORTER_VERSION = 2
 NOTE = "import.json"
 WEIGHTS = "model.safetensors"
 REMEDY = "Run the import job again with a new out folder."

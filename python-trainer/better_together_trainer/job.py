@@ -191,6 +191,7 @@ class ImportJob(Section):
     out: Path = key(path_to("output"))
     work_dir: Path = key(path_to("output"))
     dtype: str = key(choice("float32", "bfloat16"))
+    allow_untested_architecture: bool = key(boolean)
     threads: int = key(integer(1, 1024))
     probe: tuple[Probe, ...] = key(listing(section(Probe)), default=())
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from .errors import BadInput
 
@@ -11,11 +11,17 @@ TORCH_DEVICES = {"cpu": "cpu", "cuda": "cuda", "metal": "mps"}
 
 
 def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
-    """The imported model on the CPU; safetensors only, no code from anywhere."""
+    """The imported model on the CPU; safetensors only, no code from anywhere.
+
+    In the file's own dtype it is mapped, not read: a layer is in memory while it computes.
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    has_sdpa = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._supports_sdpa  # noqa: SLF001 (no other way to ask)
     return AutoModelForCausalLM.from_pretrained(
         folder,
+        config=config,
         dtype=dtype,
-        attn_implementation=attention,
+        attn_implementation=attention if has_sdpa else "eager",  # Gemma 2
         local_files_only=True,
         use_safetensors=True,
         trust_remote_code=False,

@@ -33,7 +33,7 @@ class SftInputs:
 
 def prepare_import(job: ImportJob) -> Gguf:
     gguf = open_gguf(job.gguf)
-    require_supported(gguf)
+    require_supported(gguf, allow_untested=job.allow_untested_architecture)
     check_probes(job.probe, gguf.token_count, gguf.setting("context_length", 0))
     return gguf
 
@@ -51,7 +51,6 @@ def prepare_sft(job: SftJob) -> SftInputs:
         raise bad_input_list("bad-job", "The job", mistakes, "Name fewer layers, or null for all.")
     check_probes(job.probe, origin.vocabulary, origin.context_tokens)
     gguf = open_gguf(job.gguf)
-    require_supported(gguf)
     rows = read_rows(job.rows, origin)
     return SftInputs(origin, gguf, rows, training_key(job, origin))
 

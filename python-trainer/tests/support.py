@@ -169,6 +169,7 @@ def import_job(gguf: Path, out: Path, **changes: Any) -> dict[str, Any]:
         "out": str(out),
         "workDir": str(out.with_name(f"{out.name}-work")),
         "dtype": "float32",
+        "allowUntestedArchitecture": False,
         "threads": 1,
         "probe": [],
         **changes,

@@ -66,6 +66,18 @@ def test_one_part_of_a_split_file_is_refused(tmp_path: Path) -> None:
 def test_an_unsupported_architecture_is_refused_by_name(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "falcon.gguf", architecture="falcon")
 
+    falcon = open_gguf(tmp_path / "falcon.gguf")
     with pytest.raises(CheckFailed, match="'falcon'") as refused:
-        require_supported(open_gguf(tmp_path / "falcon.gguf"))
+        require_supported(falcon, allow_untested=False)
     assert "llama" in refused.value.hint
+    assert "allowUntestedArchitecture" in refused.value.hint
+    require_supported(falcon, allow_untested=True)
+
+
+def test_a_tensor_is_read_some_rows_at_a_time(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tensor = open_gguf(gguf).tensors["blk.1.ffn_down.weight"]
+    whole = tensor.as_float32()
+    monkeypatch.setattr("better_together_trainer.gguf_file.SLICE_NUMBERS", 3 * tensor.shape[1])
+
+    np.testing.assert_array_equal(tensor.as_float32(), whole)
+    assert len(np.unique(whole)) > 1000

@@ -1,6 +1,7 @@
 """The imported folder is the GGUF's model, or there is no folder."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,12 @@ from better_together_trainer.job import read_job
 from better_together_trainer.lora_gguf import interleave_rows
 from better_together_trainer.model import load_model
 from better_together_trainer.prepare import prepare_import
-from better_together_trainer.rope import as_divisors
 
 IDS = np.random.default_rng(7).integers(4, VOCABULARY, 300).tolist()
 # As in Llama 3.1: fast frequencies stay, slow ones are divided.
 DIVISORS = np.array([1, 1, 1, 1.5, 2.7, 5, 8, 8], np.float32)
 LONGROPE = {"llama.rope.scaling.type": "longrope", "llama.rope.scaling.factor": 4.0}
+BETA = {"llama.rope.scaling.yarn_beta_fast": 16.0}
 HALF_ROTATED = {"llama.rope.dimension_count": HEAD // 2, "llama.attention.key_length": HEAD}
 
 TORCH_NAMES = {
@@ -123,9 +124,15 @@ def test_a_rope_scaling_stored_as_a_tensor_is_put_back(tmp_path: Path) -> None:
         ({"type": "linear", "factor": 4.0}, {"rope_type": "linear", "factor": 4.0}),
         ({"factor": 4.0}, {"rope_type": "linear", "factor": 4.0}),
         ({"type": "none", "factor": 4.0}, {"rope_type": "default"}),
+        ({"type": "yarn", "factor": 1.0}, {"rope_type": "default"}),
         (
-            {"type": "yarn", "factor": 4.0, "original_context_length": 512},
-            {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512},
+            {"type": "yarn", "factor": 4.0, "original_context_length": 512, "yarn_beta_fast": 32.0},
+            {
+                "rope_type": "yarn",
+                "factor": 4.0,
+                "original_max_position_embeddings": 512,
+                "attention_factor": 1 + 0.1 * math.log(4),
+            },
         ),
     ],
 )
@@ -146,8 +153,9 @@ def test_divisors_and_a_linear_factor_multiply(tmp_path: Path) -> None:
     )
     run_import(tmp_path, tmp_path / "tiny.gguf")
 
-    config = LlamaConfig.from_pretrained(tmp_path / "out")
-    assert as_divisors((DIVISORS * 2).tolist(), config).items() <= config.rope_parameters.items()
+    parameters = LlamaConfig.from_pretrained(tmp_path / "out").rope_parameters
+    assert parameters["short_factor"] == parameters["long_factor"] == (DIVISORS * 2).tolist()
+    assert parameters["attention_factor"] == 1
 
 
 @pytest.mark.parametrize(
@@ -158,8 +166,8 @@ def test_divisors_and_a_linear_factor_multiply(tmp_path: Path) -> None:
             {},
             r"1 tensors were not read \(blk\.0\.attn_q\.bias\)",
         ),
-        ({"rope_factors_long.weight": DIVISORS}, {}, "two sets of RoPE factors"),
-        ({}, {"llama.rope.scaling.yarn_beta_fast": 16.0}, "llama.rope.scaling.yarn_beta_fast"),
+        ({"rope_factors_long.weight": DIVISORS}, {}, "one of two sets of RoPE factors"),
+        ({}, BETA, "llama.rope.scaling.yarn_beta_fast"),
         ({}, LONGROPE, "RoPE scaling of type longrope"),
         ({}, HALF_ROTATED, "rotates 8 of the 16 numbers"),
     ],

@@ -106,6 +106,7 @@ def write_tiny_model(
     architecture: str = "llama",
     extra_metadata: dict[str, float | int | str] | None = None,
     extra_tensors: dict[str, np.ndarray] | None = None,
+    weights: dict[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Writes the model (matrices as F16, the rest as F32) and returns its tensors as they were written."""
     writer = GGUFWriter(path, architecture)
@@ -126,8 +127,8 @@ def write_tiny_model(
             writer.data_alignment = value
     add_tokenizer(writer)
 
-    weights = random_weights(seed) | (extra_tensors or {})
-    stored = {name: as_stored(tensor) for name, tensor in weights.items()}
+    tensors = (weights or random_weights(seed)) | (extra_tensors or {})
+    stored = {name: as_stored(tensor) for name, tensor in tensors.items()}
     for name, tensor in stored.items():
         writer.add_tensor(name, tensor)
     writer.write_header_to_file()

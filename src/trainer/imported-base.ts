@@ -8,7 +8,7 @@ import { waitForLock } from '../system/lock.ts';
 import { importDtype } from './job.ts';
 
 // IMPORTER_VERSION in python-trainer's imported.py, which refuses a folder of another one.
-export const importerVersion = 1;
+export const importerVersion = 2;
 
 /** A base model in the form that the trainer reads: made once, kept for all runs, and used only after it passed the parity gate. */
 export interface ImportedBase {

@@ -16,17 +16,20 @@ export const fixedSettings = { largestMicroBatch: 8, maxGradNorm: 1, weightDecay
 export interface ImportRequest {
   readonly gguf: string;
   readonly out: string;
+  /** Whether an architecture that was never compared with llama.cpp is imported too, for the parity gate to decide. */
+  readonly allowUntestedArchitecture: boolean;
   readonly threads: number;
   readonly probes: readonly Probe[];
 }
 
-export const importJob = ({ gguf, out, threads, probes }: ImportRequest): Json => ({
+export const importJob = ({ gguf, out, allowUntestedArchitecture, threads, probes }: ImportRequest): Json => ({
   version,
   kind: 'import',
   gguf,
   out,
   workDir: '.',
   dtype: importDtype,
+  allowUntestedArchitecture,
   threads,
   probe: probes.map(probeJson),
 });

@@ -23,11 +23,14 @@ export interface PythonTrainerOptions {
   readonly launch?: readonly [string, ...string[]];
   /** Where imported base models are kept: as large as the model in float32. */
   readonly imports?: string;
+  /** Import also an architecture that was never compared with llama.cpp, and let the parity gate decide. Default: false. */
+  readonly allowUntestedArchitecture?: boolean;
 }
 
 /** Trains LoRA adapters with TRL, in one Python process for each import and each training. */
 export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
   const { python = pythonProgram(), threads = cores(), launch, imports = importsFolder() } = options;
+  const { allowUntestedArchitecture = false } = options;
   const start = { command: trainerCommand(launch ?? [python]), isLaunched: launch !== undefined };
 
   let asked: Promise<PythonEnvironment> | undefined;
@@ -49,7 +52,13 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
       try {
         if (imported.isAccepted()) return null; // by the process that held it before us
         const workFolder = join(folder, 'import');
-        const job = importJob({ gguf: base.path, out: imported.folder, threads, probes });
+        const job = importJob({
+          gguf: base.path,
+          out: imported.folder,
+          allowUntestedArchitecture,
+          threads,
+          probes,
+        });
         await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder: workFolder }));
         return readProbeFile(join(workFolder, 'probe.f32'), probes);
       } finally {

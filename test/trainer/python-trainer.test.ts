@@ -108,6 +108,18 @@ describe('a base', () => {
     expect(journal().filter((command) => command === 'run')).toHaveLength(2);
   });
 
+  test.each([
+    [{}, false],
+    [{ allowUntestedArchitecture: true }, true],
+  ])(
+    'of an architecture never compared with llama.cpp is imported only where that is allowed: %j',
+    async (options, allowed) => {
+      await trainerWith({}, options).prepare({ base, folder: folderOf('work'), probes });
+      const job = JSON.parse(readFileSync(join(folderOf('work'), 'import', 'job.json'), 'utf8'));
+      expect(job).toMatchObject({ kind: 'import', allowUntestedArchitecture: allowed });
+    },
+  );
+
   test('is imported by one process at a time', async () => {
     const results = await Promise.all(
       ['one', 'two', 'three'].map((name) => trainerWith().prepare({ base, folder: folderOf(name), probes })),
@@ -121,7 +133,7 @@ describe('a base', () => {
     let release: (() => void) | null;
     beforeEach(() => {
       mkdirSync(join(root, 'imports'));
-      release = tryLock(join(root, 'imports', 'b5-1-float32.lock'));
+      release = tryLock(join(root, 'imports', 'b5-2-float32.lock'));
     });
 
     test('with a word about who has it', async () => {
@@ -142,7 +154,7 @@ describe('a base', () => {
   });
 
   test('that was damaged is removed, so that running again imports it', async () => {
-    const imported = join(root, 'imports', 'b5-1-float32');
+    const imported = join(root, 'imports', 'b5-2-float32');
     mkdirSync(imported, { recursive: true });
     writeFileSync(join(imported, 'model.safetensors'), 'half');
     const error = await trainerWith({ refuse: 'bad-base' })
@@ -162,7 +174,7 @@ describe('a training', () => {
     expect(JSON.parse(read('job.json'))).toEqual({
       version: 1,
       kind: 'sft',
-      base: join(root, 'imports', 'b5-1-float32'),
+      base: join(root, 'imports', 'b5-2-float32'),
       gguf: '/models/base.gguf',
       rows: 'rows.jsonl',
       workDir: '.',
