@@ -34,6 +34,13 @@ const run = () => [
   'p.numCandidatePrograms=1',
   '--set',
   'p.maxLabeledDemos=3',
+  // Layouts are tried in test/optimize/layout-search.test.ts.
+  '--set',
+  'p.chatFormats=[]',
+  '--set',
+  'p.labelLists=[]',
+  '--set',
+  'p.demoOrders=[]',
   '--set',
   'w.steps=20',
   '--json',
