@@ -56,5 +56,6 @@ export { labeledFewShot } from './optimize/labeled-few-shot.ts';
 export { miproV2 } from './optimize/mipro/mipro-v2.ts';
 export { bootstrapFewShotWithRandomSearch } from './optimize/random-search/random-search.ts';
 export { simba } from './optimize/simba/simba.ts';
-export type { BetterTogether, CompileOptions, Run, StepArguments } from './run/better-together.ts';
+export type { BetterTogether, Run } from './run/better-together.ts';
+export type { CompileOptions, StepArguments } from './run/compile-options.ts';
 export type { RunSettings } from './run/experiment.ts';

@@ -7,7 +7,7 @@ import type { Program } from '../core/callable.ts';
 import { InputError } from '../core/errors.ts';
 import type { Metric } from '../core/metric.ts';
 import type { Optimizer } from '../core/optimizer.ts';
-import type { CompileOptions } from '../run/better-together.ts';
+import type { CompileOptions } from '../run/compile-options.ts';
 import { writePrivately } from '../system/files.ts';
 
 type AnyProgram = Pick<Program, 'structure' | 'drafts' | 'models' | 'adapters'>;

@@ -6,7 +6,7 @@ import type { Metric } from '../core/metric.ts';
 import type { Optimizer } from '../core/optimizer.ts';
 import { signature } from '../core/signature.ts';
 import { builtInMetrics } from '../evaluate/metrics.ts';
-import type { CompileOptions } from '../run/better-together.ts';
+import type { CompileOptions } from '../run/compile-options.ts';
 import { type GivenSplits, readGivenSplits } from './experiment-data.ts';
 import { loadExperiment } from './experiment-file.ts';
 import { readOptimizers } from './parse-flags.ts';

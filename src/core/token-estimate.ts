@@ -6,6 +6,9 @@ import type { TextRow } from './lm.ts';
  */
 const bytesPerToken = 3;
 
+/** Tokens that all demos of a prompt may take, unless told otherwise. */
+export const usualDemoTokens = 600;
+
 /** What a chat template writes around a message. */
 const tokensAroundMessage = 8;
 

@@ -4,6 +4,7 @@ import type { Example } from '../core/example.ts';
 import type { TextRow } from '../core/lm.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Signature } from '../core/signature.ts';
+import { usualDemoTokens } from '../core/token-estimate.ts';
 
 /** The example as a demo of one predictor, or null when it does not hold all of that predictor's fields. */
 export function labelledDemo(signature: Signature, { id, inputs, labels }: Example): Demo | null {
@@ -47,9 +48,6 @@ export async function withDemos(
   return mapPredictors(parent, (state, name) => ({ ...state, demos: fitting.get(name) ?? [] }));
 }
 
-/** Demos may take a quarter of the context, and at most this many tokens, unless told otherwise. */
-const usualDemoTokens = 600;
-
 async function thatFit(
   signature: Signature,
   state: PredictorState,
@@ -77,6 +75,7 @@ export async function demoSizes(
 ): Promise<{ readonly room: number; readonly sizes: readonly number[] }> {
   if (demos.length === 0) return { room: 0, sizes: [] };
   const base = state.model.base;
+  // A quarter of the context, unless told otherwise.
   const room = maxDemoTokens ?? Math.min(usualDemoTokens, Math.floor((await context.contextTokens(base)) / 4));
   const prompt = (shown: readonly Demo[]): TextRow => ({
     prompt: { ...renderPrompt(signature, { ...state, demos: shown }, demos[0]!.inputs), user: '' },

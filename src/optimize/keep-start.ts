@@ -3,6 +3,7 @@ import { type Candidate, candidateId } from '../core/candidate.ts';
 import type { Metric } from '../core/metric.ts';
 import type { Optimized, OptimizerContext, WorkSizes } from '../core/optimizer.ts';
 import { type Contest, createContest, judgedRows } from './contest.ts';
+import { sayThatTheStartIsKept } from './notices.ts';
 
 /** Whether the result has to score more than the start to replace it; DSPy's behaviour is false. */
 export const keepStart = z.boolean().default(true);
@@ -48,7 +49,7 @@ export function bestOf(contest: Contest, start: Candidate, context: OptimizerCon
     best && others > 0
       ? `it scored ${best.score?.toFixed(3)}, and no other candidate (${others} judged) scored more`
       : 'nothing else was judged';
-  context.notice({ code: 'start-kept', message: `The start is kept: ${reason}.` });
+  sayThatTheStartIsKept(context, reason);
   return { candidate: start, trials };
 }
 

@@ -1,11 +1,8 @@
 import { predictorState } from '../core/candidate.ts';
 import { renderPrompt } from '../core/chat-format.ts';
 import { firstAttempt } from '../core/program.ts';
-import { estimateTokens } from '../core/token-estimate.ts';
+import { estimateTokens, usualDemoTokens } from '../core/token-estimate.ts';
 import type { Experiment } from './experiment.ts';
-
-/** What demos may take in the longest call; searches allow themselves no more by default. */
-const demoTokens = 600;
 
 /**
  * Tokens that the longest call of the run may take, prompt and answer together: for every predictor its prompt as it starts, with the
@@ -20,5 +17,5 @@ export function tokensNeeded({ structure, initial, splits }: Experiment): number
       return Math.max(most, estimateTokens({ prompt, pieces: null }));
     }, 0);
   });
-  return Math.max(0, ...longest) + demoTokens + firstAttempt.maxTokens;
+  return Math.max(0, ...longest) + usualDemoTokens + firstAttempt.maxTokens;
 }

@@ -6,7 +6,8 @@ import type { Optimizer } from '../../src/core/optimizer.ts';
 import { signature } from '../../src/core/signature.ts';
 import { evaluate } from '../../src/evaluate/evaluate-program.ts';
 import { exactMatch } from '../../src/evaluate/metrics.ts';
-import type { betterTogetherOver, CompileOptions, Optimized } from '../../src/run/better-together.ts';
+import type { betterTogetherOver, Optimized } from '../../src/run/better-together.ts';
+import type { CompileOptions } from '../../src/run/compile-options.ts';
 
 // Only types are looked at here: nothing of this is run.
 declare const betterTogether: ReturnType<typeof betterTogetherOver>;

@@ -2,6 +2,7 @@ import { candidateId } from '../../core/candidate.ts';
 import type { Json } from '../../core/json.ts';
 import type { Optimized, OptimizerContext } from '../../core/optimizer.ts';
 import { defineOptimizer } from '../define.ts';
+import { sayThatTheBudgetEnds, sayThatTheStartIsKept } from '../notices.ts';
 import { createProposer, type Proposer } from '../proposals.ts';
 import { expectedRequests, metricCallBudget, requireOneBudget } from './budget.ts';
 import { bestOf, meanOf, rowFronts } from './front.ts';
@@ -29,7 +30,7 @@ export const gepa = defineOptimizer({
     const predictors = Object.keys(structure.predictors).length;
     const budget = metricCallBudget(settings, { train: train.length, val: val.length, predictors });
     if (train.length === 0) {
-      context.notice({ code: 'start-kept', message: 'The start is kept: there are no train examples to learn from.' });
+      sayThatTheStartIsKept(context, 'there are no train examples to learn from');
       return { candidate: parent, trials: [] };
     }
     if (val.length === 0)
@@ -55,13 +56,10 @@ export const gepa = defineOptimizer({
 });
 
 /** A search that comes to the end of its own budget after trying something ends as it should: then there is nothing to say. */
-function sayHowItEnded({ pool, trials }: Found, ending: Ending, { notice }: OptimizerContext): void {
+function sayHowItEnded({ pool, trials }: Found, ending: Ending, context: OptimizerContext): void {
+  const { notice } = context;
   const others = Math.max(0, trials.length - 1);
-  if (ending === 'run-budget' || (ending === 'search-budget' && others === 0))
-    notice({
-      code: 'budget-ends-search',
-      message: `The budget has no calls left for another candidate: ${others} were tried.`,
-    });
+  if (ending === 'run-budget' || (ending === 'search-budget' && others === 0)) sayThatTheBudgetEnds(context, others);
   if (ending === 'run-dry')
     notice({
       code: 'proposals-run-dry',
@@ -73,7 +71,7 @@ function sayHowItEnded({ pool, trials }: Found, ending: Ending, { notice }: Opti
       message: `There are no faults left on train to learn from: the search ends after ${others} other candidates.`,
     });
   const isStartBest = bestOf(pool.map(({ scores }) => scores)) <= 0;
-  if (isStartBest) notice({ code: 'start-kept', message: `The start is kept: ${reasonToKeep(others, ending)}.` });
+  if (isStartBest) sayThatTheStartIsKept(context, reasonToKeep(others, ending));
 }
 
 function reasonToKeep(others: number, ending: Ending): string {

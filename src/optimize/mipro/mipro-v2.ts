@@ -6,11 +6,12 @@ import { calibrationRows } from '../calibrate.ts';
 import { judgedRows } from '../contest.ts';
 import { defineOptimizer } from '../define.ts';
 import { requireUsableFormats } from '../layouts.ts';
+import { sayThatTheBudgetEnds } from '../notices.ts';
 import { callsOfOneRun, createCallMeter, withShareOfTheCalls } from './calls.ts';
 import { makeDemoSets } from './demo-sets.ts';
 import { proposeInstructions } from './instructions.ts';
 import { searched, unsearched } from './result.ts';
-import { sayThatTheBudgetEnds, search } from './search.ts';
+import { search } from './search.ts';
 import { isZeroShot, type MiproSettings, miproParameters, planOf, requireConsistent } from './settings.ts';
 import { searchSpace } from './space.ts';
 

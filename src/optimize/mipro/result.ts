@@ -1,6 +1,7 @@
 import { type Candidate, candidateId } from '../../core/candidate.ts';
 import type { Json } from '../../core/json.ts';
 import type { Optimized, OptimizerContext, Trial } from '../../core/optimizer.ts';
+import { sayThatTheStartIsKept } from '../notices.ts';
 import type { CallCounts } from './calls.ts';
 import type { Instructions } from './instructions.ts';
 import { meanOf, type Trials } from './trials.ts';
@@ -43,10 +44,6 @@ export function searched(context: OptimizerContext, { trials, start, instruction
     }),
   );
   return { candidate, trials: tried, details: { ...detailsOf(trials, instructions), calls } };
-}
-
-function sayThatTheStartIsKept(context: OptimizerContext, reason: string): void {
-  context.notice({ code: 'start-kept', message: `The start is kept: ${reason}.` });
 }
 
 /** DSPy's results, best first and ties to the earlier, with candidates named by their ids; and where the calls went. */

@@ -1,4 +1,5 @@
 import type { OptimizerContext } from '../../core/optimizer.ts';
+import { sayThatTheBudgetEnds } from '../notices.ts';
 import { type Combination, suggest } from '../tpe.ts';
 import type { MiproPlan } from './settings.ts';
 import { createTrials, type Trials, type TrialsOrder } from './trials.ts';
@@ -59,11 +60,4 @@ function affords(context: OptimizerContext, order: SearchOrder, trials: Trials, 
   if (context.callsLeft() >= wanted) return true;
   sayThatTheBudgetEnds(context, trials.all().length);
   return false;
-}
-
-export function sayThatTheBudgetEnds(context: OptimizerContext, tried: number): void {
-  context.notice({
-    code: 'budget-ends-search',
-    message: `The budget has no calls left for another candidate: ${tried} were tried.`,
-  });
 }

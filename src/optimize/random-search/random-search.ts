@@ -6,6 +6,7 @@ import { calibrationRows, withChoiceRule } from '../calibrate.ts';
 import { defineOptimizer } from '../define.ts';
 import { judge } from '../judge.ts';
 import { labelled } from '../labeled-few-shot.ts';
+import { sayThatTheBudgetEnds, sayThatTheStartIsKept } from '../notices.ts';
 import { raceAgainst } from '../race.ts';
 import { type RandomSearchSettings, randomSearchParameters } from './parameters.ts';
 import { candidateNumbers, waysOf } from './ways.ts';
@@ -41,10 +42,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
       const proposed = affords() ? (again ?? (await proposal(number, settings, parent, context, metric))) : null;
       // Finding demos may have spent what judging them needs.
       if (!proposed || !affords()) {
-        context.notice({
-          code: 'budget-ends-search',
-          message: `The budget has no calls left for another candidate: ${trials.length} were tried.`,
-        });
+        sayThatTheBudgetEnds(context, trials.length);
         break;
       }
       const candidate = await withChoiceRule(proposed.candidate, rule, context);
@@ -64,7 +62,8 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
       if (settings.stopAtScore !== null && (score ?? 0) >= settings.stopAtScore) break;
     }
     const isKept = !best || candidateId(best.candidate) === candidateId(parent);
-    if (isKept) context.notice({ code: 'start-kept', message: startKept(trials.length) });
+    if (isKept)
+      sayThatTheStartIsKept(context, `none of the ${trials.length} candidates of the random search is better`);
     return {
       candidate: isKept ? parent : best!.candidate,
       trials: trials.map(({ candidate, score, note }) => ({ candidate, score, note })),
@@ -87,9 +86,6 @@ const candidatePrograms = (trials: readonly Scored[]): Json =>
       score === null ? [] : [{ candidate: candidateId(candidate), note, score, subscores }],
     )
     .toSorted((a, b) => b.score - a.score);
-
-const startKept = (tried: number): string =>
-  `None of the ${tried} candidates of the random search is better than the program it started from, which is kept.`;
 
 async function proposal(
   number: number,
