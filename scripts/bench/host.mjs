@@ -19,7 +19,7 @@ const scenarios = {
     rounds: 1,
     otherSlots: [1, 4, 16],
   },
-  'c200: fresh prefix of 1500, 200 rows, 8 slots': { prefix: 1500, rows: 200, slots: 8, rounds: 1 },
+  'c200: fresh prefix of 1500, 200 rows, 8 slots': { prefix: 1500, rows: 200, slots: 8, rounds: 1, warmUps: 0 },
 };
 const flags = { 'no RAM cache': ['--cache-ram', '0'], 'RAM cache': [] };
 
@@ -59,7 +59,7 @@ async function measure(scenario, path) {
     Object.entries(contenders).map(([name, contender]) => [name, () => rateOf(contender, scenario)]),
   );
   try {
-    const measured = await interleaved(variants, scenario.rounds ?? 3);
+    const measured = await interleaved(variants, scenario.rounds ?? 3, scenario);
     return Object.fromEntries(Object.entries(measured).map(([name, { perSecond }]) => [name, perSecond]));
   } finally {
     for (const { close } of Object.values(contenders)) await close();

@@ -1,10 +1,10 @@
 /**
  * Runs every variant once in each round, so that whatever else the machine does falls on all of them, and returns what each measured: the
- * medians over the rounds, number by number. The first round warms up and does not count.
+ * medians over the rounds, number by number. The first round warms up and does not count, unless the rounds are long: `warmUps: 0`.
  */
-export async function interleaved(variants, rounds) {
+export async function interleaved(variants, rounds, { warmUps = 1 } = {}) {
   const results = Object.fromEntries(Object.keys(variants).map((name) => [name, []]));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 1 - warmUps; round <= rounds; round++) {
     for (const [name, measure] of Object.entries(variants)) {
       const measured = await measure();
       if (round > 0) results[name].push(measured);

@@ -253,6 +253,7 @@ function commandLine(signal: AbortSignal): Command {
     .option('--model <place>', 'where the base model is now: a GGUF file or an endpoint')
     .option('--input <json>', 'the inputs of one row')
     .option('--data <file>', 'rows to predict on')
+    .option('--trace', 'show the messages that were sent, demos chosen for this question included')
     .action(
       withOutput((out, { model, samples, ...flags }: PredictFlags, path: string) => {
         const { temperature, topK, topP, minP, repetitionPenalty, maxTokens, seed, ...rest } = flags;

@@ -16,7 +16,7 @@ import {
   type Structure,
 } from './program.ts';
 import { type InputsOf, type OutputsOf, type Signature, withReasoning } from './signature.ts';
-import type { Call } from './trace.ts';
+import type { Call, Trace } from './trace.ts';
 
 /** What a predictor starts with, apart from its signature's instructions and its model. */
 export type PredictorOptions = Partial<
@@ -32,10 +32,12 @@ export interface CallOptions {
   readonly sampling?: Attempt;
 }
 
-/** `confidence`, from 0 to 1, is there for each output that has a closed set of labels: the share of the label taken, by the choice rule. */
 export interface Prediction<O = Fields> {
   readonly outputs: O;
+  /** From 0 to 1, for each output that has a closed set of labels: the share of the label taken, by the choice rule. */
   readonly confidence: { readonly [output: string]: number };
+  /** Every call of a model that this took, with the very prompt that was sent. */
+  readonly trace: Trace;
 }
 
 /**
@@ -146,7 +148,7 @@ export function callable<I, O>(parts: Parts): Program<I, O> {
       answer: (request) => answer(request, signal),
     });
     if (result.failure) throw result.thrown ?? new ExampleFailure(result.failure);
-    return { outputs: result.outputs as O, confidence: confidenceOf(result) };
+    return { outputs: result.outputs as O, confidence: confidenceOf(result), trace: result.trace };
   };
   const call = async (inputs: I, options?: CallOptions): Promise<O> => (await predicted(inputs, options)).outputs;
   return Object.assign(call, {

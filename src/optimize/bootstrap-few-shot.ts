@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { type Candidate, candidateId, type Demo, mapPredictors, showing } from '../core/candidate.ts';
+import { type Candidate, type Demo, mapPredictors, showing } from '../core/candidate.ts';
 import type { Example } from '../core/example.ts';
-import { type Metric, passes, type Row } from '../core/metric.ts';
-import type { OptimizerContext, Teacher } from '../core/optimizer.ts';
+import { passes, type Row } from '../core/metric.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
 import { count, defineOptimizer } from './define.ts';
 import { labelledPools, showingAll, withDemos } from './demos.ts';
 import { betterThanStart, comparisonCalls, keepStart, withoutJudging } from './keep-start.ts';
-import { labelled } from './labeled-few-shot.ts';
+import { type Teaching, teachingOf } from './teaching.ts';
 
 /** What bootstrapping itself takes. */
 export const bootstrapParameters = z.object({
@@ -35,31 +35,29 @@ export const bootstrapFewShot = defineOptimizer({
     return attempts + (settings.keepStart ? comparisonCalls(sizes) : 0);
   },
   async optimize(settings, parent, context, metric) {
-    const candidate = await bootstrapped(parent, settings, context, context.train, metric);
+    const candidate = await bootstrapped(parent, settings, context, teachingOf(parent, settings, context, metric));
     const made = { candidate, note: 'bootstrapped demos', metric };
     return settings.keepStart ? betterThanStart(parent, made, context) : withoutJudging(parent, made, context);
   },
 });
 
-/** Examples asked together while looking for successes: a constant, so that a run makes the same calls whatever its concurrency. */
-const batchSize = 8;
+/** As many give four successes to a student that is right half of the time. */
+export const expectedAttempts = (train: number): number => Math.min(train, 8);
 
-/** Two batches give four successes to a student that is right half of the time. */
-export const expectedAttempts = (train: number): number => Math.min(train, 2 * batchSize);
+/** Examples asked together at most, while looking for successes. */
+const mostTogether = 32;
 
-/** The parent with bootstrapped and labelled demos. `train` is walked in its order. */
+/** The parent with bootstrapped and labelled demos. `context.train` is walked in its order. */
 export async function bootstrapped(
   parent: Candidate,
   settings: BootstrapSettings,
   context: OptimizerContext,
-  train: readonly Example[],
-  metric?: Metric,
+  teaching: Teaching,
 ): Promise<Candidate> {
-  const ordered = { ...context, train };
-  const successes = await successfulRows(parent, settings, ordered, metric);
+  const successes = await successfulRows(settings, context.train, teaching);
   const used = new Set(successes.map(({ example }) => example.id));
   const demos = new Map<string, readonly Demo[]>();
-  for (const [name, pool] of labelledPools(ordered)) {
+  for (const [name, pool] of labelledPools(context)) {
     const rng = context.rng.fork(`demos/${name}`);
     const shown = successes.flatMap((row) => demoOf(row, name, rng)).slice(0, settings.maxBootstrappedDemos);
     const unused = pool.filter(({ source }) => !used.has(source));
@@ -68,63 +66,31 @@ export async function bootstrapped(
   return withDemos(showingAll(parent), demos, settings.maxDemoTokens, context);
 }
 
-/** The first rows in train order that a teacher gets right, as many as may be shown. */
+/** The first rows in train order that a teacher gets right, as many as may be shown, or as the budget lets it find. */
 export async function successfulRows(
-  parent: Candidate,
-  settings: BootstrapSettings,
-  context: OptimizerContext,
-  metric?: Metric,
+  { maxBootstrappedDemos, maxRounds, metricThreshold }: BootstrapSettings,
+  train: readonly Example[],
+  { teachers, attempts }: Teaching,
 ): Promise<readonly Row[]> {
-  const { maxBootstrappedDemos, maxRounds, metricThreshold } = settings;
   const successes: Row[] = [];
-  const predictors = Object.keys(context.structure.predictors).length;
-  for (const teacher of await teachersFor(parent, settings, context)) {
-    for (let start = 0; start < context.train.length && successes.length < maxBootstrappedDemos; start += batchSize) {
-      let open = context.train
-        .slice(start, start + batchSize)
-        .filter(({ id }) => !successes.some(({ example }) => example.id === id));
+  for (const teacher of await teachers()) {
+    let next = 0;
+    while (next < train.length && successes.length < maxBootstrappedDemos) {
+      // No more than are still wanted: another success would be thrown away, and what it cost with it.
+      const batch = train.slice(next, next + Math.min(mostTogether, maxBootstrappedDemos - successes.length));
+      next += batch.length;
+      let open = batch.filter(({ id }) => !successes.some(({ example }) => example.id === id));
       for (let round = 0; round < maxRounds && open.length > 0; round++) {
+        const rows = await attempts(teacher, open, round);
         // What was found so far are demos too: an optimizer that cannot judge them any more says so itself.
-        if (context.callsLeft() < open.length * predictors) return successes.slice(0, maxBootstrappedDemos);
-        const attempt = { temperature: round === 0 ? 0 : 1, seed: round };
-        const { rows } = await context.evaluate(teacher.candidate, open, {
-          structure: teacher.structure,
-          attempt,
-          leaveOneOut: true,
-          ...(metric ? { metric } : {}),
-        });
+        if (rows === null) return successes;
         const right = rows.filter((row) => row.failure === null && passes(row.score, metricThreshold));
         successes.push(...right);
         open = open.filter((example) => !right.some((row) => row.example.id === example.id));
       }
     }
   }
-  return successes.slice(0, maxBootstrappedDemos);
-}
-
-/** The given teachers, else the student itself; one that has no demos yet is shown labelled ones. Each keeps its own model. */
-async function teachersFor(
-  parent: Candidate,
-  { maxLabeledDemos, maxDemoTokens }: BootstrapSettings,
-  context: OptimizerContext,
-): Promise<Teacher[]> {
-  const given: readonly Teacher[] =
-    context.teachers.length > 0 ? context.teachers : [{ structure: context.structure, candidate: parent }];
-  const hasDemos = ({ candidate }: Teacher) =>
-    Object.values(candidate.predictors).some(({ demos }) => demos.length > 0);
-  const teachers: Teacher[] = [];
-  for (const teacher of given) {
-    if (maxLabeledDemos === 0 || hasDemos(teacher)) {
-      teachers.push(teacher);
-      continue;
-    }
-    const order = { k: maxLabeledDemos, sample: true, maxDemoTokens };
-    const candidate = await labelled(teacher.candidate, order, context);
-    if (candidateId(candidate) !== candidateId(teacher.candidate))
-      context.propose(candidate, [teacher.candidate], 'teacher with labelled demos');
-    teachers.push({ ...teacher, candidate });
-  }
-  return teachers;
+  return successes;
 }
 
 /** What the predictor did in this row; of several calls the last one half of the time, else one of the earlier ones. */

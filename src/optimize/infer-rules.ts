@@ -13,6 +13,7 @@ import { leakGuardMode } from './leak-guard.ts';
 import { racing } from './race.ts';
 import { createRuleInduction, type RuleInduction, type RuleSource } from './rules.ts';
 import { fieldLines } from './task-text.ts';
+import { teachingOf } from './teaching.ts';
 
 const parameters = bootstrapParameters.extend({
   /** Sets of rules that are tried. */
@@ -105,7 +106,8 @@ async function demonstrated({ settings, context, contest, metric }: Work, start:
   const callsOfRow = Object.keys(context.structure.predictors).length * settings.maxRounds * teachers;
   if (!contest.affords(1, callsOfRow)) return null;
   const rows = Math.floor((context.callsLeft() - contest.callsEach) / callsOfRow);
-  return bootstrapped(start, settings, context, context.train.slice(0, rows), metric);
+  const affordable = { ...context, train: context.train.slice(0, rows) };
+  return bootstrapped(start, settings, affordable, teachingOf(start, settings, affordable, metric));
 }
 
 type RuleSources = ReadonlyMap<string, Omit<RuleSource, 'seed'>>;

@@ -8,6 +8,7 @@ import { bootstrapParameters, demoOf, successfulRows } from './bootstrap-few-sho
 import { defineOptimizer } from './define.ts';
 import { demoSizes, labelledPools } from './demos.ts';
 import { betterThanStart, comparisonCalls, keepStart, withoutJudging } from './keep-start.ts';
+import { teachingOf } from './teaching.ts';
 
 const { metricThreshold, maxRounds, maxLabeledDemos, maxDemoTokens } = bootstrapParameters.shape;
 
@@ -79,7 +80,7 @@ async function poolsOf(
   const labelled = labelledPools(context);
   if (fewShotBootstrapArgs === null) return labelled;
   const all = { ...fewShotBootstrapArgs, maxBootstrappedDemos: Number.POSITIVE_INFINITY, maxDemoTokens: most };
-  const successes = await successfulRows(parent, all, context, metric);
+  const successes = await successfulRows(all, context.train, teachingOf(parent, all, context, metric));
   const pools = [...labelled].map(([name, pool]): [string, readonly Demo[]] => {
     const rng = context.rng.fork(`demos/${name}`);
     const shown = successes.flatMap((row) => demoOf(row, name, rng));

@@ -17,6 +17,8 @@ interface LayoutSearch {
   readonly maxDemoTokens: number | null;
   /** A score that needs no better one. */
   readonly enough: number;
+  /** Whether a layout is judged no further once it cannot be better. */
+  readonly stopLosers: boolean;
   readonly metric: Metric | undefined;
 }
 
@@ -27,7 +29,7 @@ interface LayoutSearch {
 export async function searchLayouts(
   found: Optimized,
   context: OptimizerContext,
-  { settings, maxDemoTokens, enough, metric }: LayoutSearch,
+  { settings, maxDemoTokens, enough, stopLosers, metric }: LayoutSearch,
 ): Promise<Optimized> {
   const changes = changesIn(settings);
   const { examples, leaveOneOut } = judgedRows(context);
@@ -35,8 +37,12 @@ export async function searchLayouts(
   const predictors = Object.keys(context.structure.predictors).length;
   const callsFor = (rule: RuleName | null) =>
     predictors * (examples.length + (rule === 'calibrated' ? Math.min(calibrationRows, context.train.length) : 0));
-  const judged = (candidate: Candidate, toBeat: number | null) =>
-    judge(context, candidate, examples, { toBeat, leaveOneOut, ...(metric ? { metric } : {}) });
+  const judged = async (candidate: Candidate, best: Judged | null): Promise<Judged> => {
+    const toBeat = stopLosers ? (best?.score ?? null) : null;
+    const options = { toBeat, scoresToBeat: best?.scores, leaveOneOut, ...(metric ? { metric } : {}) };
+    const { score, evaluation } = await judge(context, candidate, examples, options);
+    return { candidate, score, scores: evaluation.rows.map((row) => row.score.value) };
+  };
   const affords = (calls: number) => {
     if (context.callsLeft() >= calls) return true;
     context.notice({
@@ -49,9 +55,9 @@ export async function searchLayouts(
   // Every answer about what was found is remembered; but asking again counts, as everywhere.
   if (!affords(callsFor(null))) return found;
   const trials: Trial[] = [];
-  let best = { candidate: found.candidate, score: (await judged(found.candidate, null)).score ?? 0 };
+  let best = await judged(found.candidate, null);
   for (const change of changes) {
-    if (best.score >= enough) break;
+    if ((best.score ?? 0) >= enough) break;
     // `!`: without wanted rules there is exactly one, the program's own.
     const rule = 'choiceRule' in change ? change.choiceRule : rulesToTry(null, best.candidate)[0]!;
     const changed =
@@ -62,11 +68,18 @@ export async function searchLayouts(
     if (candidateId(candidate) === candidateId(best.candidate)) continue;
     const note = noteOf(change);
     context.propose(candidate, [best.candidate], note);
-    const { score } = await judged(candidate, best.score);
-    trials.push({ candidate, score, note });
-    if (score !== null && score > best.score) best = { candidate, score };
+    const tried = await judged(candidate, best);
+    trials.push({ candidate, score: tried.score, note });
+    if (tried.score !== null && tried.score > (best.score ?? 0)) best = tried;
   }
   return { ...found, candidate: best.candidate, trials: [...found.trials, ...trials] };
+}
+
+interface Judged {
+  readonly candidate: Candidate;
+  readonly score: number | null;
+  /** On each of the examples, in their order, where it was asked all of them. */
+  readonly scores: readonly number[];
 }
 
 type Change = Layout | { readonly choiceRule: RuleName };

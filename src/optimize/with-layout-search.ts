@@ -10,6 +10,7 @@ import { requireUsableFormats } from './layouts.ts';
 type Parameters = LayoutSearchSettings & {
   readonly maxDemoTokens?: number | null;
   readonly stopAtScore?: number | null;
+  readonly stopLosers?: boolean;
 };
 
 /** The same algorithm, and after it a search over the layouts of what it found. `usual` holds where the parameters say nothing. */
@@ -42,6 +43,7 @@ export function withLayoutSearch<S extends z.ZodObject>(
         settings: settingsOf(given),
         maxDemoTokens: given.maxDemoTokens ?? null,
         enough: given.stopAtScore ?? 1,
+        stopLosers: given.stopLosers ?? true,
         metric,
       });
       // Words and demos may stay as they were, and the layout not.

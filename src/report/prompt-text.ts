@@ -14,9 +14,9 @@ export function promptText(predictors: { readonly [name: string]: SignatureField
       const { base, adapter } = state.model;
       return [
         `predictor ${name} (${state.chatFormat}${state.labelList ? ' without its labels' : ''}, ${state.decoding}, ${labelsOf(state)}${demosOf(state)}, base ${shortId(base)}, adapter ${adapter ? shortId(adapter) : 'none'})`,
-        ...message('system', system),
-        ...turns.flatMap((turn) => [...message('user', turn.user), ...message('assistant', turn.assistant)]),
-        ...message('user', user),
+        ...messageLines('system', system),
+        ...turns.flatMap((turn) => [...messageLines('user', turn.user), ...messageLines('assistant', turn.assistant)]),
+        ...messageLines('user', user),
       ].join('\n');
     })
     .join('\n\n');
@@ -33,7 +33,7 @@ const shownTo = (state: PredictorState): PredictorState => (state.nearest === un
 /** How labels are taken, where that is not the usual way. */
 const labelsOf = ({ choice }: PredictorState): string => (choice === 'greedy' ? '' : `labels ${choiceName(choice)}, `);
 
-const message = (role: string, text: string): string[] => [
+export const messageLines = (role: string, text: string): string[] => [
   `  ${role}:`,
   ...text.split('\n').map((line) => `    ${line}`),
 ];

@@ -65,7 +65,8 @@ describe('a search over choice rules', () => {
     const { candidate, trials } = await search.optimize(parent, context);
     expect(trials.map(({ note, score }) => [note, score])).toEqual([
       ['no demos, greedy', 0.5],
-      ['no demos, most-probable', 0.5],
+      // No better than the one before: stopped when that was certain.
+      ['no demos, most-probable', null],
       ['no demos, calibrated', 1],
     ]);
     // The means over as many tickets of either kind: (.75 + .55) / 2 and (.25 + .45) / 2.

@@ -98,7 +98,7 @@ describe('inferRules', () => {
 
   test.each([
     ['the start', 0, 20],
-    ['the demos', 1, 8 + 40],
+    ['the demos', 1, 4 + 40],
   ])('looks for no rules once %s cannot be beaten', async (_, demos, calls) => {
     const { context, start, model, writer } = setting(finding(['Guess.']), {
       metric: (_, __, trace) => trace[0]!.request.prompt.turns.length >= demos,
@@ -147,7 +147,7 @@ describe('inferRules', () => {
 
   test('plans the calls of judging, questions and bootstrapping', () => {
     const optimizer = inferRules({ numCandidates: 3, maxRounds: 2 });
-    expect(optimizer.expectedCalls({ train: 10, val: 20, predictors: 2 })).toBe(2 * (5 * 20 + 3 + 2 * 10));
+    expect(optimizer.expectedCalls({ train: 10, val: 20, predictors: 2 })).toBe(2 * (5 * 20 + 3 + 2 * 8));
     expect(optimizer.expectedCalls({ train: 10, val: 0, predictors: 2 })).toBe(2 * (5 * 5 + 3 + 2 * 5));
   });
 });

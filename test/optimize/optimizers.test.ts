@@ -216,8 +216,20 @@ describe('bootstrapFewShotWithRandomSearch', () => {
     const { trials } = await bootstrapFewShotWithRandomSearch({
       numCandidatePrograms: 1,
       maxLabeledDemos: 16,
+      stopLosers: false,
     }).optimize(parent, bench(model, structure, { val: [] }).context);
     expect(new Set(trials.map(({ score }) => score))).toEqual(new Set([0.5]));
+  });
+
+  test('asks a teacher about an example once, however many candidates want to know, and about no more than they need', async () => {
+    const model = student(() => 10);
+    const { parent, structure } = one(model);
+    const train = examples(0, 20);
+    const search = bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 12, maxBootstrappedDemos: 3 });
+    await search.optimize(parent, bench(model, structure, { train, val: examples(40, 42) }).context);
+    const taught = model.requests.filter(({ prompt }) => Number(prompt.user) < 20);
+    expect(new Set(taught.map(({ prompt }) => prompt.user)).size).toBe(taught.length);
+    expect(taught.slice(0, 3).map(({ prompt }) => prompt.user)).toEqual(['0', '1', '2']);
   });
 
   test('gives other demos for another seed, and the same for the same', async () => {

@@ -1,8 +1,11 @@
+import { messagesOf } from '../../core/chat-messages.ts';
 import { InputError } from '../../core/errors.ts';
-import { ExampleFailure } from '../../core/failure.ts';
+import { ExampleFailure, type Failure } from '../../core/failure.ts';
 import type { Fields, Json } from '../../core/json.ts';
 import type { Attempt } from '../../core/program.ts';
+import type { Call } from '../../core/trace.ts';
 import { mapInOrder } from '../../evaluate/in-order.ts';
+import { messageLines } from '../../report/prompt-text.ts';
 import { type DataRow, readDataFile } from '../data-file.ts';
 import { inputsOf } from '../experiment-data.ts';
 import { type LoadOptions, loadProgram } from '../load-program.ts';
@@ -15,6 +18,8 @@ interface PredictFlags extends LoadOptions {
   /** Answers for each row, with seeds that follow each other. */
   readonly samples: number;
   readonly sampling: Attempt;
+  /** Shows what was sent to the model, too. */
+  readonly trace?: boolean;
 }
 
 /** Asks a saved program: one input, or every row of a file, once or several times. */
@@ -25,7 +30,7 @@ export async function predictCommand(
   output: Output,
 ): Promise<void> {
   const rows = readRows(flags);
-  const { sampling, samples, data } = flags;
+  const { sampling, samples, data, trace: isTraced = false } = flags;
   await using program = await loadProgram(path, flags);
   noteModels(program, output);
   const place = ({ line }: DataRow) => (data === undefined ? '--input' : `${data}:${line}`);
@@ -37,7 +42,8 @@ export async function predictCommand(
   );
   const predictions = await mapInOrder(questions, 16, async ({ inputs, sampling }) => {
     try {
-      return { inputs, ...(await program.predict(inputs, { signal, sampling })), failure: null };
+      const { trace, ...prediction } = await program.predict(inputs, { signal, sampling });
+      return { inputs, ...prediction, failure: null, ...(isTraced ? { trace: trace.map(sentAndAnswered) } : {}) };
     } catch (error) {
       if (error instanceof ExampleFailure) return { inputs, outputs: null, confidence: {}, failure: error.failure };
       throw error;
@@ -45,9 +51,30 @@ export async function predictCommand(
   });
   const [only] = predictions;
   const document = flags.input === undefined || samples > 1 ? predictions : only;
-  output.result(document, () =>
-    predictions.map(({ outputs, failure }) => JSON.stringify(outputs ?? { failure })).join('\n'),
-  );
+  output.result(document, () => predictions.map(predictionText).join('\n'));
+}
+
+/** A call as people can read it: the exact messages, and the answer as the model gave it. */
+const sentAndAnswered = ({ predictor, request, response }: Call) => ({
+  predictor,
+  messages: messagesOf(request.prompt),
+  answer: response.failure ? null : response.pieces.join(''),
+});
+
+interface Answered {
+  readonly outputs: Fields | null;
+  readonly failure: Failure | null;
+  readonly trace?: readonly ReturnType<typeof sentAndAnswered>[];
+}
+
+function predictionText({ outputs, failure, trace = [] }: Answered): string {
+  const sent = trace.flatMap(({ predictor, messages, answer }) => [
+    `predictor ${predictor}`,
+    ...messages.flatMap(({ role, content }) => messageLines(role, content)),
+    ...messageLines('answer', answer ?? ''),
+    '',
+  ]);
+  return [...sent, JSON.stringify(outputs ?? { failure })].join('\n');
 }
 
 function readRows({ input, data }: PredictFlags): readonly DataRow[] {

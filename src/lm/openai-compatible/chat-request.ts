@@ -1,5 +1,6 @@
+import { messagesOf } from '../../core/chat-messages.ts';
 import type { Json } from '../../core/json.ts';
-import type { LmRequest, Prompt, Sampling } from '../../core/lm.ts';
+import type { LmRequest, Sampling } from '../../core/lm.ts';
 import { type Constraint, constraintFields } from './constraint.ts';
 
 export interface ChatRequestOptions {
@@ -21,15 +22,6 @@ export const chatRequest = (
   ...constraintFields(constraint, answer),
   ...body,
 });
-
-const messagesOf = ({ system, turns, user }: Prompt): Json[] => [
-  ...(system === '' ? [] : [{ role: 'system', content: system }]),
-  ...turns.flatMap((turn) => [
-    { role: 'user', content: turn.user },
-    { role: 'assistant', content: turn.assistant },
-  ]),
-  { role: 'user', content: user },
-];
 
 /** What not every server knows is only sent where it was asked for: a server that does not know it says so. */
 function samplingFields(sampling: Sampling): { readonly [field: string]: Json } {

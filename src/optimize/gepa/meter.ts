@@ -9,6 +9,8 @@ import type { OptimizerContext } from '../../core/optimizer.ts';
  */
 export interface Meter {
   rows(candidate: Candidate, examples: readonly Example[]): Promise<readonly Row[]>;
+  /** What is known already of a candidate on these examples, in their order. */
+  known(candidate: Candidate, examples: readonly Example[]): readonly Row[];
   metricCalls(): number;
   /** Which of the two budgets cannot pay for so many more metric calls and questions to the prompt model; null when both can. */
   shortOf(metricCalls: number, questions: number): 'search' | 'run' | null;
@@ -19,19 +21,19 @@ export function createMeter(context: OptimizerContext, budget: number, metric: M
   const known = new Map<string, Row>();
   // A program may call a predictor more than once: what it was seen to do counts.
   let callsPerExample = Object.keys(context.structure.predictors).length;
+  const keyOf = (candidate: Candidate, example: Example) => `${candidateId(candidate)}/${example.id}`;
   return {
+    known: (candidate, examples) => examples.flatMap((example) => known.get(keyOf(candidate, example)) ?? []),
     async rows(candidate, examples) {
-      const id = candidateId(candidate);
-      const keyOf = (example: Example) => `${id}/${example.id}`;
-      const open = examples.filter((example) => !known.has(keyOf(example)));
+      const open = examples.filter((example) => !known.has(keyOf(candidate, example)));
       metricCalls += open.length;
       // Demos come from train: no example may find itself in the prompt, neither in a minibatch nor where train serves as val.
       const options = { leaveOneOut: true, ...(metric ? { metric } : {}) };
       const { rows } = open.length === 0 ? { rows: [] } : await context.evaluate(candidate, open, options);
-      for (const row of rows) known.set(keyOf(row.example), row);
+      for (const row of rows) known.set(keyOf(candidate, row.example), row);
       callsPerExample = Math.max(callsPerExample, ...rows.map(({ trace }) => trace.length));
       // `!`: what was not known was just run.
-      return examples.map((example) => known.get(keyOf(example))!);
+      return examples.map((example) => known.get(keyOf(candidate, example))!);
     },
     metricCalls: () => metricCalls,
     shortOf(wanted, questions) {

@@ -18,6 +18,11 @@ export const gepaParameters = z.object({
   maxMetricCalls: budget(z.int().positive()),
   /** Train examples that a proposal is made from and tried on. */
   reflectionMinibatchSize: z.int().positive().default(3),
+  /**
+   * Mistakes of the parent on earlier minibatches that its proposal is made from too: they are known, and cost no metric call. gepa shows
+   * the minibatch alone, which is 0 here.
+   */
+  rememberedMistakes: count(3),
   reflectionTemperature: z.number().min(0).max(2).default(1),
   /**
    * Who is improved next. `pareto`: who is the best on some val row, drawn by the number of such rows; `top-k-pareto`: the same among the

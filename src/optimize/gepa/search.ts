@@ -123,7 +123,8 @@ async function reflectOnce(search: Search, iteration: number, rng: Rng): Promise
   if (settings.skipPerfectScore && before.every(({ score }) => score.value >= settings.perfectScore)) return false;
   const predictors = selectComponents(Object.keys(parent.predictors), settings, turns[position]!++);
   const isTried = isTriedIn(search);
-  const child = await reflect(parent, predictors, before, { ...search, isTried }, rng.fork('reflection'));
+  const shown = [...before, ...rememberedMistakes(search, parent, batch, rng.fork('remembered'))];
+  const child = await reflect(parent, predictors, shown, { ...search, isTried }, rng.fork('reflection'));
   search.dryIterations = child === null ? search.dryIterations + 1 : 0;
   if (child === null) return false;
   const note = `reflection ${iteration} on ${changedIn(child, parent).join(', ')}`;
@@ -138,6 +139,19 @@ async function reflectOnce(search: Search, iteration: number, rng: Rng): Promise
   const scores = scoresOf(await meter.rows(child, search.val));
   add(search, { candidate: child, parents: [position], scores, discoveredAt }, note);
   return true;
+}
+
+/** Where the parent is known to fail beside this minibatch: what a proposal can learn from for nothing. Val is never among it. */
+function rememberedMistakes(
+  { context, meter, settings }: Search,
+  parent: Candidate,
+  batch: readonly Example[],
+  rng: Rng,
+): Row[] {
+  const closed = new Set([...batch, ...context.val].map(({ id }) => id));
+  const others = context.train.filter(({ id }) => !closed.has(id));
+  const mistakes = meter.known(parent, others).filter(({ score }) => score.value < settings.perfectScore);
+  return rng.sample(mistakes, settings.rememberedMistakes);
 }
 
 const changedIn = (child: Candidate, parent: Candidate): string[] =>

@@ -3,6 +3,7 @@ import type { Metric } from '../../core/metric.ts';
 import type { OptimizerContext } from '../../core/optimizer.ts';
 import { bootstrapped, withoutDemos } from '../bootstrap-few-shot.ts';
 import { labelled } from '../labeled-few-shot.ts';
+import { type Teaching, teachingOf } from '../teaching.ts';
 import { isZeroShot, type MiproPlan, type MiproSettings } from './settings.ts';
 
 /** Demos for each predictor. */
@@ -35,11 +36,12 @@ export async function makeDemoSets(context: OptimizerContext, order: DemoSetOrde
   if (isForShow && !(settings.fewshotAwareProposer && plan.instructions > 1)) return [];
   const limits = isForShow ? { ...settings, maxBootstrappedDemos: shownDemos } : settings;
   const told = saidOnce(context);
+  const teaching = teachingOf(order.start, limits, told, order.metric);
   const sets: DemoSet[] = [];
   for (let number = 0; number < plan.demoSets; number++) {
     // Every set has a stream of its own: one more or less does not change the others.
     const own = { ...told, rng: told.rng.fork(`demo-set/${number}`) };
-    const candidate = await filled(number, limits, own, order);
+    const candidate = await filled(number, limits, own, order, teaching);
     sets.push(Object.fromEntries(Object.entries(candidate.predictors).map(([name, { demos }]) => [name, demos])));
   }
   return sets;
@@ -49,7 +51,8 @@ async function filled(
   number: number,
   limits: DemoLimits,
   context: OptimizerContext,
-  { start, metric, callsEach }: DemoSetOrder,
+  { start, callsEach }: DemoSetOrder,
+  teaching: Teaching,
 ): Promise<Candidate> {
   const { maxLabeledDemos, maxBootstrappedDemos, maxDemoTokens } = limits;
   if (number === 0) return withoutDemos(start);
@@ -61,13 +64,13 @@ async function filled(
   // A student that is never right is asked all rows: no more of them than the budget has calls for.
   const affordable = Math.floor(context.callsLeft() / (callsEach * Math.max(1, context.teachers.length)));
   const settings = { ...limits, maxBootstrappedDemos: Math.min(most, maxBootstrappedDemos), maxRounds: 1 };
-  if (affordable > 0) return bootstrapped(start, settings, context, rows.slice(0, affordable), metric);
+  if (affordable > 0) return bootstrapped(start, settings, { ...context, train: rows.slice(0, affordable) }, teaching);
   if (settings.maxBootstrappedDemos > 0)
     context.notice({
       code: 'budget-ends-bootstrapping',
       message: 'The budget has no calls left for bootstrapping demos: only labelled examples are shown.',
     });
-  return bootstrapped(start, { ...settings, maxBootstrappedDemos: 0 }, context, rows, metric);
+  return bootstrapped(start, { ...settings, maxBootstrappedDemos: 0 }, { ...context, train: rows }, teaching);
 }
 
 /** What is true of one set is true of all: no notice twice. */

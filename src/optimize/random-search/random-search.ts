@@ -8,6 +8,7 @@ import { judge } from '../judge.ts';
 import { labelled } from '../labeled-few-shot.ts';
 import { sayThatTheBudgetEnds, sayThatTheStartIsKept } from '../notices.ts';
 import { raceAgainst } from '../race.ts';
+import { type Teaching, teachingOf } from '../teaching.ts';
 import { type RandomSearchSettings, randomSearchParameters } from './parameters.ts';
 import { candidateNumbers, waysOf } from './ways.ts';
 
@@ -34,12 +35,13 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
     const judged = leaveOneOut ? context.train : context.val;
     const predictors = Object.keys(context.structure.predictors).length;
     const trials: Scored[] = [];
+    const teaching = teachingOf(parent, settings, context, metric);
     let best: Scored | undefined;
     for (const { number, rule, isNamed } of waysOf(settings, parent, context)) {
       const callsEach = predictors * (judged.length + (rule === 'calibrated' ? calibrationRows : 0));
       const affords = () => context.callsLeft() >= callsEach;
       const again = number === candidateNumbers.best && best ? { candidate: best.candidate, note: best.demos } : null;
-      const proposed = affords() ? (again ?? (await proposal(number, settings, parent, context, metric))) : null;
+      const proposed = affords() ? (again ?? (await proposal(number, settings, parent, context, teaching))) : null;
       // Finding demos may have spent what judging them needs.
       if (!proposed || !affords()) {
         sayThatTheBudgetEnds(context, trials.length);
@@ -52,7 +54,7 @@ export const bootstrapFewShotWithRandomSearch = defineOptimizer({
       // Demos come from the train set: where that is what is judged, no example may find itself in the prompt.
       const toBeat = settings.stopLosers ? (best?.score ?? null) : null;
       const race = raceAgainst(settings.racing, best?.subscores);
-      const options = { toBeat, race, leaveOneOut, ...(metric ? { metric } : {}) };
+      const options = { toBeat, race, scoresToBeat: best?.subscores, leaveOneOut, ...(metric ? { metric } : {}) };
       const { score, evaluation } = await judge(context, candidate, judged, options);
       const subscores = evaluation.rows.map((row) => row.score.value);
       const trial = { candidate, score, note, demos: proposed.note, subscores };
@@ -92,7 +94,7 @@ async function proposal(
   settings: RandomSearchSettings,
   parent: Candidate,
   context: OptimizerContext,
-  metric: Parameters<typeof bootstrapped>[4],
+  teaching: Teaching,
 ): Promise<{ candidate: Candidate; note: string }> {
   const bare = withoutDemos(parent);
   // Every candidate has a stream of its own: one more or less does not change the others.
@@ -105,15 +107,10 @@ async function proposal(
     return { candidate, note: 'labelled demos' };
   }
   if (number === candidateNumbers.inTrainOrder)
-    return { candidate: await bootstrapped(parent, settings, own, context.train, metric), note: 'bootstrapped demos' };
+    return { candidate: await bootstrapped(parent, settings, own, teaching), note: 'bootstrapped demos' };
   const train = own.rng.fork('order').shuffle(context.train);
   const size = 1 + own.rng.fork('size').int(Math.max(1, maxBootstrappedDemos));
-  const candidate = await bootstrapped(
-    parent,
-    { ...settings, maxBootstrappedDemos: Math.min(size, maxBootstrappedDemos) },
-    own,
-    train,
-    metric,
-  );
+  const fewer = { ...settings, maxBootstrappedDemos: Math.min(size, maxBootstrappedDemos) };
+  const candidate = await bootstrapped(parent, fewer, { ...own, train }, teaching);
   return { candidate, note: `random demos ${number + 1}` };
 }

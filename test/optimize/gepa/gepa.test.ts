@@ -315,6 +315,18 @@ describe('proposals', () => {
     expect([await proposedWith('reject'), await proposedWith('off')]).toEqual([0, 1]);
   });
 
+  test('are made from earlier mistakes of the parent too, as many as are wanted, at no further metric call', async () => {
+    const shownWith = async (rememberedMistakes: number) => {
+      const writer = writing((_, before) => `Words ${before}.`);
+      const { parent, context } = single(writer);
+      const { details } = await gepa({ maxMetricCalls: 45, rememberedMistakes }).optimize(parent, context);
+      expect(details!.totalMetricCalls).toBeLessThanOrEqual(45);
+      return writer.requests.map(({ prompt }) => new Set(prompt.user.match(/number: \d+/g)).size);
+    };
+    expect((await shownWith(0)).slice(0, 3)).toEqual([3, 3, 3]);
+    expect((await shownWith(2)).slice(0, 3)).toEqual([3, 5, 5]);
+  });
+
   test('show no val row', async () => {
     const writer = climbing();
     const { parent, context } = single(writer, { val: examples(110, 120) });
