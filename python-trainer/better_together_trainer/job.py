@@ -184,6 +184,16 @@ class Training(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluation(Section):
+    """Rows that are not trained on, and what their loss decides."""
+
+    rows: Path = key(path_to("file"))
+    every_steps: int = key(integer(1))  # and after the last step
+    patience: int = key(integer(1))  # evaluations in a row that are not below the best
+    keep: str = key(choice("best", "last"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportJob(Section):
     version: int = key(integer(JOB_VERSION, JOB_VERSION))
     kind: str = key(choice("import"))
@@ -212,7 +222,12 @@ class SftJob(Section):
     lora: Lora = key(section(Lora))
     start_adapter: Path | None = key(nullable(path_to("folder")))
     training: Training = key(section(Training))
+    evaluation: Evaluation | None = key(nullable(section(Evaluation)))
     probe: tuple[Probe, ...] = key(listing(section(Probe)), default=())
+
+    @property
+    def keep(self) -> str:
+        return self.evaluation.keep if self.evaluation else "last"
 
 
 # -----------------------------------------------------------------------------
@@ -267,4 +282,12 @@ def camel_case(name: str) -> str:
 
 def job_as_json(job: ImportJob | SftJob) -> dict[str, Any]:
     """The job without its paths: what must be equal for two jobs to make the same files."""
-    return {name: value for name, value in dataclasses.asdict(job).items() if not isinstance(value, Path)}
+    return without_paths(dataclasses.asdict(job))
+
+
+def without_paths(section: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: without_paths(value) if isinstance(value, dict) else value
+        for name, value in section.items()
+        if not isinstance(value, Path)
+    }

@@ -28,6 +28,7 @@ class SftInputs:
     origin: Origin
     gguf: Gguf
     rows: list[Row]
+    held_out: list[Row]
     key: str  # equal keys: equal adapters
 
 
@@ -52,7 +53,8 @@ def prepare_sft(job: SftJob) -> SftInputs:
     check_probes(job.probe, origin.vocabulary, origin.context_tokens)
     gguf = open_gguf(job.gguf)
     rows = read_rows(job.rows, origin)
-    return SftInputs(origin, gguf, rows, training_key(job, origin))
+    held_out = read_rows(job.evaluation.rows, origin) if job.evaluation else []
+    return SftInputs(origin, gguf, rows, held_out, training_key(job, origin))
 
 
 def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int) -> None:
@@ -77,6 +79,7 @@ def training_key(job: SftJob, origin: Origin) -> str:
         {
             "job": job_as_json(job),
             "rows": sha256_of(job.rows),
+            "heldOut": sha256_of(job.evaluation.rows) if job.evaluation else None,
             "base": origin.as_json(),
             "startAdapter": start_adapter_hashes(job.start_adapter),
             "versions": package_versions(),

@@ -7,6 +7,7 @@ The last checkpoint is the only thing that passes from training to export, so a 
 there exports the very same bytes, whoever trained it and in how many pieces.
 """
 
+import dataclasses
 from typing import Any
 
 import torch
@@ -14,7 +15,9 @@ from peft import PeftModel
 
 from . import checkpoints
 from .adapter import export_adapter
+from .checkpoints import Checkpoint
 from .files import sha256_of
+from .held_out import is_out_of_patience
 from .job import SftJob
 from .model import TORCH_DEVICES, load_model, require_device
 from .reference import write_log_probabilities
@@ -34,22 +37,24 @@ def run(run: Run) -> dict[str, Any]:
         torch.use_deterministic_algorithms(True, warn_only=True)
     run.events.emit("ready", device=job.device, threads=job.threads)
 
-    checkpoint = checkpoints.newest(job.work_dir)
-    if checkpoint is None or checkpoint.step < job.training.steps:
+    last = checkpoints.newest(job.work_dir, job.keep)
+    if last is None or not is_over(job, last):
         warn(run)
-        checkpoint = train_within_memory(run, checkpoint)
+        last = train_within_memory(run, last)
         if run.lifeline.is_stopping:
-            run.lifeline.end_process(step=checkpoint.step, steps=job.training.steps)
+            run.lifeline.end_process(step=last.step, steps=job.training.steps)
 
     run.events.enter("export")
-    targets = export_adapter(job, run.inputs, checkpoint)
+    kept = checkpoints.kept(last, job.keep)
+    assert kept is not None, f"the best checkpoint up to step {last.step} is gone"
+    targets = export_adapter(job, run.inputs, kept)
     run.clock.lap("export")
     if job.probe:
         run.events.enter("reference")
         write_references(job)
         run.clock.lap("reference")
 
-    log = checkpoint.log()
+    log = last.log()
     return {
         "kind": "sft",
         "adapter": "adapter.gguf",
@@ -57,20 +62,29 @@ def run(run: Run) -> dict[str, Any]:
         "modules": len(targets),
         "permuted": sum(target.interleaved_heads is not None for target in targets),
         "weightMismatch": max(target.mismatch for target in targets),
-        "steps": checkpoint.step,
+        "steps": last.step,
+        "keptStep": kept.step,
         "losses": [{"step": entry["step"], "loss": entry["loss"]} for entry in log],
+        "heldOutLosses": [dataclasses.asdict(entry) for entry in last.held_out_losses()],
         "seconds": run.clock.seconds,
         "rows": len(run.inputs.rows),
+        "heldOutRows": len(run.inputs.held_out),
         "tokens": sum(entry["tokens"] for entry in log),
         "supervisedTokens": sum(entry["supervised_tokens"] for entry in log),
         "effectiveBatch": job.training.batch,
-        "microBatch": checkpoint.micro_batch,
-        "accumulation": job.training.batch // checkpoint.micro_batch,
+        "microBatch": last.micro_batch,
+        "accumulation": job.training.batch // last.micro_batch,
         "device": job.device,
         "threads": job.threads,
         "peakMemoryBytes": peak_memory_bytes(job.device),
         "versions": package_versions(),
     }
+
+
+def is_over(job: SftJob, last: Checkpoint) -> bool:
+    if job.evaluation and is_out_of_patience(last.held_out_losses(), job.evaluation.patience):
+        return True
+    return last.step == job.training.steps
 
 
 def warn(run: Run) -> None:

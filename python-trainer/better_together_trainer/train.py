@@ -69,6 +69,7 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
         model=model,
         args=training_arguments(job, micro_batch),
         train_dataset=as_dataset(run.inputs.rows),
+        held_out=as_dataset(run.inputs.held_out),
         # A model that sees only a window of the past needs a mask of its own in every layer.
         data_collator=pad if has_window(base.config) else collate,
         processing_class=placeholder_tokenizer(),
@@ -81,7 +82,7 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     with run.lifeline.deferring():
         trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     run.clock.lap("train")
-    reached = checkpoints.newest(job.work_dir)
+    reached = checkpoints.newest(job.work_dir, job.keep)
     trained = trainer.state.global_step
     assert reached is not None, f"no whole checkpoint after step {trained}"
     assert reached.step == trained, f"the newest checkpoint is of step {reached.step}, not {trained}"

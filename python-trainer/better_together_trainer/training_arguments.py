@@ -32,8 +32,6 @@ def training_arguments(job: SftJob, micro_batch: int) -> SFTConfig:
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=training.checkpoint_steps,
-        # Two: the older one goes only after the newer one is written, and before it is sealed.
-        save_total_limit=2,
         report_to="none",
         disable_tqdm=True,
     )

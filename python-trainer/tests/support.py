@@ -118,6 +118,17 @@ def make_rows(
     return rows
 
 
+def probes_of(rows: list[dict[str, list[int]]]) -> list[dict[str, list[int]]]:
+    """Where each token of the completions is predicted."""
+    return [
+        {
+            "ids": row["prompt_ids"] + row["completion_ids"],
+            "positions": [len(row["prompt_ids"]) - 1 + place for place in range(len(row["completion_ids"]))],
+        }
+        for row in rows
+    ]
+
+
 def write_rows(path: Path, rows: list[dict[str, list[int]]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -148,12 +159,19 @@ def sft_job(folder: Path, base: Path, gguf: Path, **changes: Any) -> dict[str, A
             "weightDecay": 0,
             "checkpointSteps": 2,
         },
+        "evaluation": None,
         "probe": [],
     }
     for name, value in changes.items():
         job[name] = {**job[name], **value} if isinstance(job[name], dict) else value
     write_rows(folder / "rows.jsonl", make_rows(20))
     return job
+
+
+def held_out(folder: Path, **changes: Any) -> dict[str, Any]:
+    """The `evaluation` of a job: ten rows of another seed, looked at after steps 3, 6, 9 and 12."""
+    write_rows(folder / "held-out.jsonl", make_rows(10, seed=1))
+    return {"rows": "held-out.jsonl", "everySteps": 3, "patience": 9, "keep": "best"} | changes
 
 
 def write_job(folder: Path, job: dict[str, Any], name: str = "job.json") -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import MEBIBYTE, VOCABULARY, finish, make_rows, sft_job, start, write_job, write_rows
+from support import MEBIBYTE, VOCABULARY, finish, make_rows, probes_of, sft_job, start, write_job, write_rows
 
 from better_together_trainer.errors import is_out_of_memory
 from better_together_trainer.files import sha256_of
@@ -176,16 +176,9 @@ def test_the_result_counts_what_was_done(undisturbed: dict[str, Any]) -> None:
 def test_the_loss_is_that_of_the_completions_alone(tmp_path: Path, base: Path, gguf: Path) -> None:
     """The first step's loss, of an adapter that does nothing yet, is the base's own; later steps lower it."""
     rows = make_rows(6)
-    probe = [
-        {
-            "ids": row["prompt_ids"] + row["completion_ids"],
-            "positions": [len(row["prompt_ids"]) - 1, len(row["prompt_ids"])],
-        }
-        for row in rows
-    ]
     training = {"steps": 12, "batch": 6, "microBatch": 3, "precision": "float32", "schedule": "constant"}
     job = sft_job(
-        tmp_path, base, gguf, training=training, probe=probe, lora={"topLayers": None, "dropout": 0}
+        tmp_path, base, gguf, training=training, probe=probes_of(rows), lora={"topLayers": None, "dropout": 0}
     )
     write_rows(tmp_path / "rows.jsonl", rows)
     result = finish(write_job(tmp_path, job))

@@ -5,6 +5,7 @@ import type { BudgetState } from '../core/budget.ts';
 import type { LiveEvent, Progress, RunEvent } from '../core/event.ts';
 import { leftText } from '../report/budget-text.ts';
 import { dataSetLines } from '../report/data-set-text.ts';
+import { trainingLines } from '../report/training-text.ts';
 import { now } from '../system/clock.ts';
 import { followLeader, type Leader } from './leader.ts';
 
@@ -104,7 +105,9 @@ function eventText(event: RunEvent, note: string): string | null {
             .join('\n')
         : null;
     case 'trained':
-      return `  trained ${event.steps} steps${event.finalLoss === null ? '' : `, loss ${event.finalLoss.toFixed(3)}`}`;
+      return trainingLines(event)
+        .map((line) => `  ${line}`)
+        .join('\n');
     case 'gate':
       return `  gate ${event.gate}: mean KL ${event.parity.meanKl} over ${event.parity.positions} positions`;
     case 'step-end':

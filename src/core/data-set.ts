@@ -9,6 +9,8 @@ export interface TrainingRow extends TextRow {
   readonly from: 'bootstrapped' | 'labelled';
   /** What its outputs with a closed set of labels are; null where there is none. */
   readonly label: string | null;
+  /** Not learned: its loss says how training goes on. */
+  readonly heldOut?: true;
 }
 
 /** A row as it is trained: the loss is on `completionIds`, all of them, and on nothing else. */
@@ -59,9 +61,11 @@ export interface Spread {
   readonly most: number;
 }
 
-/** A data set in figures. */
+/** A data set in figures, which are about the rows that are learned. */
 export interface DataSetSummary {
   readonly rows: number;
+  /** How many more are held out; not there in runs from before that could be. */
+  readonly heldOut?: number;
   readonly from: { readonly bootstrapped: number; readonly labelled: number };
   /** Of prompts and answers. */
   readonly tokens: number;
@@ -84,14 +88,15 @@ export const dataSetOf = (
   texts: readonly (readonly string[])[],
 ): DataSet => ({
   base,
-  rows: given.map(({ predictor, example, from, label, prompt, pieces, given = 0 }, index) => {
+  rows: given.map(({ predictor, example, from, label, heldOut, prompt, pieces, given = 0 }, index) => {
     const { promptIds, completionIds } = rows[index]!;
-    const source = { predictor, example, from, label };
+    const source = { predictor, example, from, label, ...(heldOut ? { heldOut } : {}) };
     return { ...source, prompt, pieces, given, promptIds, completionIds, texts: texts[index]! };
   }),
 });
 
-export function summaryOfDataSet({ rows }: DataSet, dropped: Dropped): DataSetSummary {
+export function summaryOfDataSet(dataSet: DataSet, dropped: Dropped): DataSetSummary {
+  const rows = dataSet.rows.filter(({ heldOut }) => !heldOut);
   const supervised = rows.map(({ completionIds }) => completionIds.length);
   const lengths = rows.map(({ promptIds }, index) => promptIds.length + supervised[index]!);
   const bootstrapped = rows.filter(({ from }) => from === 'bootstrapped').length;
@@ -101,6 +106,7 @@ export function summaryOfDataSet({ rows }: DataSet, dropped: Dropped): DataSetSu
   });
   return {
     rows: rows.length,
+    heldOut: dataSet.rows.length - rows.length,
     from: { bootstrapped, labelled: rows.length - bootstrapped },
     tokens: sum(lengths),
     supervisedTokens: sum(supervised),

@@ -4,7 +4,7 @@ import type { DataSetSummary } from './data-set.ts';
 import type { Failure } from './failure.ts';
 import type { Json } from './json.ts';
 import type { Notice } from './notice.ts';
-import type { Parity } from './trainer.ts';
+import type { Parity, TrainingOutcome } from './trainer.ts';
 
 /** What a run did, in order. A function of experiment, seed and remembered calls: no path, time or host name in it. */
 export type RunEvent =
@@ -52,7 +52,10 @@ export type RunEvent =
       readonly training: string;
       readonly adapter: string;
       readonly finalLoss: number | null;
+      /** Optimizer steps that were made. */
       readonly steps: number;
+      /** Not there in runs from before it was kept. */
+      readonly outcome?: TrainingOutcome;
     }
   | {
       readonly type: 'gate';

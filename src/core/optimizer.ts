@@ -10,7 +10,7 @@ import type { Notice } from './notice.ts';
 import type { Attempt, Structure } from './program.ts';
 import type { Rng } from './rng.ts';
 import type { Signature } from './signature.ts';
-import type { LoraSettings, TrainingSettings } from './trainer.ts';
+import type { EvaluationSettings, LoraSettings, TrainingSettings } from './trainer.ts';
 
 /** A program that may show the student how it is done. It has the student's predictors, and models of its own. */
 export interface Teacher {
@@ -25,6 +25,8 @@ export interface FitOrder {
   readonly rows: readonly TrainingRow[];
   readonly lora: LoraSettings;
   readonly training: TrainingSettings;
+  /** Null where no row is held out. */
+  readonly evaluation: EvaluationSettings | null;
   readonly seed: number;
   /** What there is no row of, and why, for the record. */
   readonly dropped: Dropped;

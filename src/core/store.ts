@@ -3,13 +3,11 @@ import type { DataSet } from './data-set.ts';
 import type { RunEvent } from './event.ts';
 import type { Fields, Json } from './json.ts';
 import type { Engine, LmRequest, LmResponse } from './lm.ts';
+import type { TrainingFigures } from './trainer.ts';
 
 /** A remembered training: where its files lie is the store's business, what they are is here. */
-export interface StoredTraining {
+export interface StoredTraining extends TrainingFigures {
   readonly adapter: string;
-  readonly losses: readonly { readonly step: number; readonly loss: number }[];
-  readonly supervisedTokens: number;
-  readonly seconds: number;
   /** The gates' figures, so that a resumed run does not measure them again. */
   readonly gates: Json;
 }

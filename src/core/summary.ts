@@ -2,6 +2,7 @@ import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
 import type { Notice } from './notice.ts';
 import type { StepDataSet } from './step-data-set.ts';
+import type { StepTraining } from './step-training.ts';
 import type { Start } from './store.ts';
 
 /** A mean with its 95 % interval; scores are fractions of 1. */
@@ -32,6 +33,8 @@ export interface RunSummary {
   readonly flagCompilationErrorOccurred: boolean;
   /** What the adapters were trained on, in figures. */
   readonly dataSets: readonly StepDataSet[];
+  /** What the trainings came to; runs that were stored before it was kept have none. */
+  readonly trainings?: readonly StepTraining[];
   readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
   readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
   /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */

@@ -21,6 +21,16 @@ export interface TrainingSettings {
   readonly precision: 'auto' | 'autocast-bf16' | 'float32' | 'bfloat16';
 }
 
+/** When held-out rows are looked at, and what their loss decides. */
+export interface EvaluationSettings {
+  /** Optimizer steps from one look to the next; after the last step there is a look too. */
+  readonly everySteps: number;
+  /** Looks in a row that are not below the best one, after which training ends. */
+  readonly patience: number;
+  /** Which weights are handed out: those of the lowest loss, or the last. */
+  readonly keep: 'best' | 'last';
+}
+
 /** Everything that decides the adapter's bytes; its hash is the key under which a training is remembered. */
 export interface TrainingSpec {
   readonly base: string;
@@ -29,6 +39,8 @@ export interface TrainingSpec {
   readonly rows: readonly TokenRow[];
   readonly lora: LoraSettings;
   readonly training: TrainingSettings;
+  /** Rows that are not trained on; null without any. */
+  readonly evaluation: (EvaluationSettings & { readonly rows: readonly TokenRow[] }) | null;
   readonly seed: number;
 }
 
@@ -46,16 +58,40 @@ export interface TrainingProgress {
   readonly secondsLeft: number;
 }
 
-/** Next-token distributions as the trainer computes them, to be compared with the runtime's. */
-export interface Trained {
+export interface LossAtStep {
+  readonly step: number;
+  /** Per learned token. */
+  readonly loss: number;
+}
+
+/** What a training came to, in figures. */
+export interface TrainingFigures {
+  /** Optimizer steps that were made: fewer than asked for where patience ended them. */
+  readonly steps: number;
+  /** The step whose weights the adapter has. */
+  readonly keptStep: number;
+  readonly losses: readonly LossAtStep[];
+  /** Of rows that were not trained on. */
+  readonly heldOutLosses: readonly LossAtStep[];
+  readonly supervisedTokens: number;
+  readonly seconds: number;
+}
+
+/** A training as a run has it on record, beside its adapter and its last loss. */
+export interface TrainingOutcome {
+  /** The adapter that it went on from; null: a fresh one. */
+  readonly startFrom: string | null;
+  readonly keptStep: number;
+  readonly heldOut: { readonly rows: number; readonly losses: readonly LossAtStep[] } | null;
+}
+
+/** An adapter, and next-token distributions as the trainer computes them, to be compared with the runtime's. */
+export interface Trained extends TrainingFigures {
   readonly adapter: AdapterFile;
   /** The same weights in the trainer's own form, to continue from. */
   readonly resumeFrom: string;
   readonly probeBase: readonly Float32Array[];
   readonly probeAdapter: readonly Float32Array[];
-  readonly losses: readonly { readonly step: number; readonly loss: number }[];
-  readonly supervisedTokens: number;
-  readonly seconds: number;
 }
 
 export interface TrainOptions {

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { type Candidate, mapPredictors, showing } from '../core/candidate.ts';
-import { droppedText } from '../core/data-set.ts';
-import { StepError } from '../core/errors.ts';
-import type { FitOrder, OptimizerContext } from '../core/optimizer.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
 import { defineOptimizer } from './define.ts';
-import { fitParameters, fitSettings, optional } from './fit-settings.ts';
-import { collectLessons, type Lessons } from './lessons.ts';
-import { type Group, pickRows } from './training-rows.ts';
+import { evaluationParameters } from './evaluation-settings.ts';
+import { checkFit, fitOrder } from './fit-order.ts';
+import { fitParameters, optional } from './fit-settings.ts';
+import { collectLessons } from './lessons.ts';
+import type { Group } from './training-rows.ts';
 
 const parameters = z.object({
   /**
@@ -36,6 +36,7 @@ const parameters = z.object({
   /** As many rows of each label as there are of the rarest; the others are left out. */
   balanced: z.boolean().default(false),
   ...fitParameters,
+  ...evaluationParameters,
 });
 
 type FinetuneSettings = z.output<typeof parameters>;
@@ -45,6 +46,7 @@ export const bootstrapFinetune = defineOptimizer({
   name: 'bootstrapFinetune',
   kind: 'weights',
   parameters,
+  check: checkFit,
   expectedCalls: ({ rows, attempts }, { train, predictors }) =>
     rows === 'labelled' ? 0 : train * attempts * predictors,
   async optimize(settings, parent, context, metric) {
@@ -52,7 +54,7 @@ export const bootstrapFinetune = defineOptimizer({
     const collected = await collectLessons(parent, settings, context, metric);
     let candidate = served;
     for (const group of groupsOf(served, settings)) {
-      const order = await fitOrder(group, served, parent, collected, settings, context);
+      const order = await fitOrder({ group, served, parent, collected }, settings, context);
       const adapter = await context.fit(order);
       candidate = mapPredictors(candidate, (state, name) =>
         group.predictors.includes(name) ? { ...state, model: { ...state.model, adapter } } : state,
@@ -87,34 +89,4 @@ function groupsOf(candidate: Candidate, { multitask }: FinetuneSettings): Group[
     base,
     predictors: states.filter(([, state]) => state.model.base === base).map(([name]) => name),
   }));
-}
-
-async function fitOrder(
-  group: Group,
-  served: Candidate,
-  parent: Candidate,
-  collected: Lessons,
-  settings: FinetuneSettings,
-  context: OptimizerContext,
-): Promise<FitOrder> {
-  const { base, predictors } = group;
-  const facts = context.base(base);
-  const { rows, dropped } = await pickRows(group, served, collected, settings, context);
-  if (rows.length === 0) {
-    throw new StepError(
-      'no-rows',
-      `No row to train on, of ${context.train.length} train examples (${droppedText(dropped) || 'there is nothing to learn in them'}).`,
-      'Label the outputs (rows: "labelled"), give a teacher, raise attempts, or improve the prompt first (strategy "p -> w").',
-    );
-  }
-  const adapters = new Set(predictors.map((name) => parent.predictors[name]?.model.adapter ?? null));
-  const [current] = adapters;
-  return {
-    base,
-    startFrom: settings.startFrom === 'adapter' && adapters.size === 1 ? (current ?? null) : null,
-    rows,
-    ...fitSettings(settings, facts, rows.length),
-    seed: context.rng.fork('trainer').int(2 ** 31),
-    dropped,
-  };
 }

@@ -19,16 +19,16 @@ export const fitParameters = {
   learningRate: optional(z.number().positive()),
   /** Rows per optimizer step. */
   batch: optional(z.int().positive()),
-  /** Passes over the rows; below 500 M parameters there are at least 50 steps. */
+  /** Passes over the rows. Null, and `steps` null too: 2 below 500 M parameters, but at least 50 steps; else 3. */
   epochs: optional(z.number().positive()),
-  /** Optimizer steps, in place of epochs. */
+  /** Optimizer steps, in place of `epochs`. */
   steps: optional(z.int().positive()),
   warmupSteps: z.int().min(0).default(3),
   schedule: z.enum(['constant', 'linear']).default('constant'),
   precision: z.enum(['auto', 'autocast-bf16', 'float32', 'bfloat16']).default('auto'),
 };
 
-type FitChoices = z.output<z.ZodObject<typeof fitParameters>>;
+export type FitChoices = z.output<z.ZodObject<typeof fitParameters>>;
 
 /**
  * What the user left open, by the size of the model. Small: the upper third of the layers and a high rate, with which 50 steps took the
@@ -42,7 +42,7 @@ export function fitSettings(
   const small = parameters < smallModel;
   const batch = settings.batch ?? (small ? 8 : 16);
   const epochs = settings.epochs ?? (small ? 2 : 3);
-  const epochSteps = Math.ceil((epochs * rows) / batch);
+  const epochSteps = Math.ceil(epochs * Math.ceil(rows / batch));
   const { dropout, rsLora, warmupSteps, schedule, precision } = settings;
   return {
     lora: {

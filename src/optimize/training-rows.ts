@@ -15,7 +15,7 @@ export interface Group {
   readonly predictors: readonly string[];
 }
 
-interface RowSettings {
+export interface RowSettings {
   readonly balanced: boolean;
   /** Null: 400 below 500 M parameters, else all. */
   readonly maxRows: number | null;

@@ -2,14 +2,14 @@ import { type DataSetRow, type DataSetSummary, droppedText, type Spread } from '
 
 /** A data set in two lines: how much there is of what; and the labels, and what was left out. */
 export function dataSetLines(summary: DataSetSummary): readonly [string, string] {
-  const { rows, from, tokens, supervisedTokens, lengths, supervisedPerRow, predictors, dropped } = summary;
+  const { rows, heldOut = 0, from, tokens, supervisedTokens, lengths, supervisedPerRow, predictors, dropped } = summary;
   const sources = `${from.bootstrapped} bootstrapped, ${from.labelled} labelled`;
   const names = inOrder(predictors);
   const labels = names.map(([name, own]) =>
     names.length === 1 ? labelsText(own.labels) : `${name} (${own.rows}): ${labelsText(own.labels)}`,
   );
   return [
-    `rows: ${whole(rows)} (${sources}) with ${whole(tokens)} tokens, ${spreadText(lengths)} in a row; trained are ${whole(supervisedTokens)}, ${spreadText(supervisedPerRow)} in a row`,
+    `rows: ${whole(rows)} (${sources})${heldOut > 0 ? `, ${whole(heldOut)} more held out,` : ''} with ${whole(tokens)} tokens, ${spreadText(lengths)} in a row; trained are ${whole(supervisedTokens)}, ${spreadText(supervisedPerRow)} in a row`,
     `labels: ${labels.join('; ')}; left out: ${droppedText(dropped) || 'nothing'}`,
   ];
 }

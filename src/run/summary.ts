@@ -1,6 +1,7 @@
 import type { Candidate } from '../core/candidate.ts';
 import type { Evaluation } from '../core/metric.ts';
 import { dataSetsOf } from '../core/step-data-set.ts';
+import { trainingsOf } from '../core/step-training.ts';
 import { strategyText } from '../core/strategy.ts';
 import type { CandidateSummary, RunSummary } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
@@ -45,6 +46,7 @@ export async function summarize(
     chosen: { strategy: chosen.strategy, candidate: chosen.candidate },
     flagCompilationErrorOccurred: failedSteps > 0,
     dataSets: dataSetsOf(events),
+    trainings: trainingsOf(events),
     // Earlier starts of this run asked for the same things: what they made is this run's, what else was known came from other runs.
     calls: { requested, made: totals.made, remembered: Math.max(0, requested - totals.made - shared) },
     tokens: {

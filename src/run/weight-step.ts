@@ -33,27 +33,48 @@ interface Gates {
 export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<string> {
   const { store, trainer, model, record } = step;
   const rows = await model.weights.encode(order.rows);
-  const { base, startFrom, lora, training, seed } = order;
-  const spec: TrainingSpec = { base, startFrom, rows, lora, training, seed };
+  const spec = specOf(order, rows);
   // `as`: a spec is plain data.
   const key = contentId({ spec: spec as unknown as Json, trainer: await trainer.identity() });
   record({ type: 'rows-made', step: step.step, ...(await keepDataSet(order, rows, step)) });
   const trained = store.recallTraining(key) ?? (await train(key, spec, step));
-  const finalLoss = trained.losses.at(-1)?.loss ?? null;
-  record({
-    type: 'trained',
-    step: step.step,
-    training: key,
-    adapter: trained.adapter,
-    finalLoss,
-    steps: training.steps,
-  });
+  record({ type: 'trained', step: step.step, training: key, ...outcomeOf(spec, trained) });
   // `as`: written by `train` below. In a fixed order: a store gives objects back with sorted keys.
   const gates = trained.gates as unknown as Gates;
   for (const gate of ['base', 'adapter', 'effect'] as const) {
     record({ type: 'gate', step: step.step, gate, passed: true, parity: gates[gate] });
   }
   return trained.adapter;
+}
+
+/** The order in token ids; `rows` are in its rows' order. */
+function specOf({ base, startFrom, lora, training, evaluation, seed, ...order }: FitOrder, rows: readonly TokenRow[]) {
+  const isHeldOut = (_: TokenRow, index: number) => order.rows[index]!.heldOut === true;
+  const spec: TrainingSpec = {
+    base,
+    startFrom,
+    rows: rows.filter((row, index) => !isHeldOut(row, index)),
+    lora,
+    training,
+    evaluation: evaluation && { ...evaluation, rows: rows.filter(isHeldOut) },
+    seed,
+  };
+  return spec;
+}
+
+/** What a training came to, as it is put on record. */
+function outcomeOf({ startFrom, evaluation }: TrainingSpec, trained: StoredTraining) {
+  const { adapter, steps, keptStep, losses, heldOutLosses } = trained;
+  return {
+    adapter,
+    finalLoss: losses.at(-1)?.loss ?? null,
+    steps,
+    outcome: {
+      startFrom,
+      keptStep,
+      heldOut: evaluation && { rows: evaluation.rows.length, losses: heldOutLosses },
+    },
+  };
 }
 
 /** What is trained on, as people can see it, in the store before it is on record. */
@@ -90,15 +111,10 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
   const { sha256, path } = trained.adapter;
   store.keepFile('adapter', sha256, path);
   store.keepFile('training', sha256, trained.resumeFrom);
-  const { losses, supervisedTokens, seconds } = trained;
-  // `as`: figures are plain data.
-  const stored: StoredTraining = {
-    adapter: sha256,
-    losses,
-    supervisedTokens,
-    seconds,
-    gates: gates as unknown as Json,
-  };
+  const { steps, keptStep, losses, heldOutLosses, supervisedTokens, seconds } = trained;
+  const figures = { steps, keptStep, losses, heldOutLosses, supervisedTokens, seconds };
+  // `as`: gates are plain data.
+  const stored: StoredTraining = { adapter: sha256, ...figures, gates: gates as unknown as Json };
   store.rememberTraining(key, stored, spec as unknown as Json);
   store.dropWorkFolder(key);
   return stored;

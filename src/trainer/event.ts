@@ -16,7 +16,7 @@ const TrainerEvent = z.discriminatedUnion('type', [
   z.object({ ...version, type: z.literal('warning'), message: z.string() }),
   z.object({ ...version, type: z.literal('network'), to: z.string() }),
   z.object({ ...version, type: z.literal('error'), code: z.string(), message: z.string(), hint: z.string() }),
-  z.object({ ...version, type: z.enum(['start', 'ready', 'checkpoint', 'result', 'stopped']) }),
+  z.object({ ...version, type: z.enum(['start', 'ready', 'evaluation', 'checkpoint', 'result', 'stopped']) }),
 ]);
 
 export type TrainerEvent = z.infer<typeof TrainerEvent>;

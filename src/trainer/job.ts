@@ -67,6 +67,7 @@ export function sftJob({ spec, base, gguf, startAdapter, device, threads, probes
       weightDecay,
       checkpointSteps: 25,
     },
+    evaluation: spec.evaluation && { ...spec.evaluation, rows: heldOutFile },
     probe: probes.map(probeJson),
   };
 }
@@ -79,6 +80,7 @@ export const autoPrecision = (device: Device): 'autocast-bf16' | 'float32' =>
   device === 'cpu' && !hasNativeBfloat16() ? 'float32' : 'autocast-bf16';
 
 export const rowsFile = 'rows.jsonl';
+export const heldOutFile = 'held-out.jsonl';
 
 /** The content of the rows file. */
 export const rowLines = (rows: readonly TokenRow[]): string =>

@@ -7,7 +7,7 @@ import { importsFolder, pythonProgram } from '../system/folders.ts';
 import { cores } from '../system/hardware.ts';
 import { chooseDevice, type Device } from './device.ts';
 import { importedBase } from './imported-base.ts';
-import { autoPrecision, fixedSettings, importJob, rowLines, rowsFile, sftJob } from './job.ts';
+import { autoPrecision, fixedSettings, heldOutFile, importJob, rowLines, rowsFile, sftJob } from './job.ts';
 import { readProbeFile } from './probe-file.ts';
 import { describePython, type PythonEnvironment, trainerCommand } from './python-environment.ts';
 import { runJob } from './run-job.ts';
@@ -85,6 +85,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
         probes,
       });
       writePrivately(join(privateFolder(folder), rowsFile), rowLines(spec.rows));
+      if (spec.evaluation) writePrivately(join(folder, heldOutFile), rowLines(spec.evaluation.rows));
       await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder }));
       const result = readResult(join(folder, 'result.json'));
       return {
@@ -92,7 +93,10 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
         resumeFrom: join(folder, 'adapter'),
         probeBase: readProbeFile(join(folder, 'probe-base.f32'), probes),
         probeAdapter: readProbeFile(join(folder, 'probe-adapter.f32'), probes),
+        steps: result.steps,
+        keptStep: result.keptStep,
         losses: result.losses,
+        heldOutLosses: result.heldOutLosses,
         supervisedTokens: result.supervisedTokens,
         seconds: Object.values(result.seconds).reduce((sum, seconds) => sum + seconds, 0),
       };
@@ -100,9 +104,14 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
   };
 }
 
+const Losses = z.array(z.object({ step: z.number(), loss: z.number() }));
+
 const Result = z.object({
   sha256: z.string(),
-  losses: z.array(z.object({ step: z.number(), loss: z.number() })),
+  steps: z.number(),
+  keptStep: z.number(),
+  losses: Losses,
+  heldOutLosses: Losses,
   supervisedTokens: z.number(),
   seconds: z.record(z.string(), z.number()),
 });

@@ -307,7 +307,10 @@ const failed: LmResponse = {
 };
 const training: StoredTraining = {
   adapter: 'abc',
+  steps: 2,
+  keptStep: 1,
   losses: [{ step: 1, loss: 0.1 + 0.2 }],
+  heldOutLosses: [{ step: 1, loss: 1 / 3 }],
   supervisedTokens: 12,
   seconds: 1.5,
   gates: { passed: true },

@@ -33,6 +33,14 @@ test('a data set is rows, tokens, lengths, labels and what was left out', () => 
   ]);
 });
 
+test('rows that are held out are counted apart, and the figures are about the others', () => {
+  const rows = [row('billing'), row('delivery'), row('delivery', { heldOut: true })];
+  expect(dataSetLines(summaryOfDataSet(setOf(rows, [10, 20, 500]), {}))).toEqual([
+    'rows: 2 (0 bootstrapped, 2 labelled), 1 more held out, with 30 tokens, 10 to 20 (median 10) in a row; trained are 4, 2 in a row',
+    'labels: billing 1, delivery 1; left out: nothing',
+  ]);
+});
+
 test('predictors are told apart, and one without labels says so', () => {
   const rows = [row('billing', { predictor: 'route' }), row(null, { predictor: 'reply' })];
   expect(dataSetLines(summaryOfDataSet(setOf(rows, [5, 5]), {}))[1]).toBe(

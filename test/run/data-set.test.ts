@@ -32,8 +32,14 @@ afterEach(() => {
 const labelled = (first: number, end: number) =>
   numbers(first, end).map(({ number, kind }) => example({ number }, { kind }));
 
-function start(trainer: Trainer, options: { of?: typeof program | typeof pairProgram; multitask?: boolean } = {}) {
-  const { of = program, multitask = true } = options;
+interface Options {
+  readonly of?: typeof program | typeof pairProgram;
+  readonly multitask?: boolean;
+  readonly heldOut?: number;
+}
+
+function start(trainer: Trainer, options: Options = {}) {
+  const { of = program, multitask = true, heldOut = 0 } = options;
   const together = betterTogetherOver({
     version: 'test',
     concurrency: 4,
@@ -43,7 +49,7 @@ function start(trainer: Trainer, options: { of?: typeof program | typeof pairPro
     onNetworkAttempt: () => () => {},
     optimizers: () => ({ p: bootstrapFinetune(), w: bootstrapFinetune() }),
   });
-  const w = bootstrapFinetune({ multitask });
+  const w = bootstrapFinetune({ multitask, heldOut });
   return together({ metric: exactMatch(), optimizers: { w } }).compile(of(student(() => 5)), {
     trainset: labelled(0, 12),
     valset: labelled(12, 16),
@@ -90,6 +96,29 @@ test('is on record in figures, in the event and in the summary', async () => {
     },
   ]);
   expect(dataSetsOf(store.events(summary.run))).toEqual(summary.dataSets);
+});
+
+test('has the rows that are held out, which are trained on by nobody, and the training has their loss', async () => {
+  const trainer = scriptedTrainer();
+  const { summary } = await start(trainer, { heldOut: 0.25 });
+  const rows = store.dataSet(summary.dataSets[0]!.id)!.rows;
+  const ids = (heldOut: true | undefined) =>
+    rows.filter((row) => row.heldOut === heldOut).map(({ promptIds, completionIds }) => ({ promptIds, completionIds }));
+  const [spec] = trainer.specs;
+  expect([spec?.rows, spec?.evaluation?.rows]).toEqual([ids(undefined), ids(true)]);
+  expect(summary.dataSets).toMatchObject([{ rows: 9, heldOut: 3 }]);
+  expect(summary.trainings).toEqual([
+    {
+      step: 1,
+      key: 'w',
+      adapter: expect.any(String),
+      steps: 1,
+      finalLoss: 0.5,
+      startFrom: null,
+      keptStep: 1,
+      heldOut: { rows: 3, losses: [{ step: 1, loss: 0.75 }] },
+    },
+  ]);
 });
 
 test('is stored once, and is the same when a run goes on that was stopped in its training', async () => {

@@ -34,7 +34,10 @@ export function scriptedTrainer(options: { readonly onTrain?: () => void } = {})
         resumeFrom,
         probeBase: flat,
         probeAdapter: flat,
+        steps: 1,
+        keptStep: 1,
         losses: [{ step: 1, loss: 0.5 }],
+        heldOutLosses: spec.evaluation ? [{ step: 1, loss: 0.75 }] : [],
         supervisedTokens: spec.rows.length,
         seconds: 1,
       };

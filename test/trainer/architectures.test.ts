@@ -116,5 +116,6 @@ const spec: TrainingSpec = {
   rows,
   lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: null },
   training: { steps: 4, batch: 8, learningRate: 0.01, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
+  evaluation: null,
   seed: 0,
 };

@@ -48,7 +48,10 @@ if (command === 'versions') {
     writeFileSync(join(folder, 'probe-adapter.f32'), probabilities(-2));
     const result = {
       sha256: 'a1',
+      steps: 1,
+      keptStep: 1,
       losses: [{ step: 1, loss: 0.5 }],
+      heldOutLosses: [{ step: 1, loss: 0.75 }],
       supervisedTokens: 3,
       seconds: { load: 1, train: 2.5 },
     };

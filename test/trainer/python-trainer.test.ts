@@ -195,6 +195,7 @@ describe('a training', () => {
         weightDecay: 0,
         checkpointSteps: 25,
       },
+      evaluation: { rows: 'held-out.jsonl', everySteps: 5, patience: 3, keep: 'best' },
       probe: [
         { ids: [1, 2, 3], positions: [0, 2] },
         { ids: [4, 5], positions: [1] },
@@ -203,6 +204,7 @@ describe('a training', () => {
     expect(read('rows.jsonl')).toBe(
       '{"prompt_ids":[1,2],"completion_ids":[3]}\n{"prompt_ids":[4],"completion_ids":[5,6]}',
     );
+    expect(read('held-out.jsonl')).toBe('{"prompt_ids":[7],"completion_ids":[8]}');
     expect(JSON.parse(read('environment.json'))).toMatchObject({
       HF_HUB_OFFLINE: '1',
       TRANSFORMERS_OFFLINE: '1',
@@ -226,7 +228,10 @@ describe('a training', () => {
       resumeFrom: join(folder, 'adapter'),
       probeBase: [Float32Array.of(-1, 0), Float32Array.of(-1, 2), Float32Array.of(-1, 1)],
       probeAdapter: [Float32Array.of(-2, 0), Float32Array.of(-2, 2), Float32Array.of(-2, 1)],
+      steps: 1,
+      keptStep: 1,
       losses: [{ step: 1, loss: 0.5 }],
+      heldOutLosses: [{ step: 1, loss: 0.75 }],
       supervisedTokens: 3,
       seconds: 3.5,
     });
@@ -273,5 +278,6 @@ const spec: TrainingSpec = {
   ],
   lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10 },
   training: { steps: 1, batch: 12, learningRate: 0.002, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
+  evaluation: { rows: [{ promptIds: [7], completionIds: [8] }], everySteps: 5, patience: 3, keep: 'best' },
   seed: 7,
 };

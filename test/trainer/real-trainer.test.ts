@@ -75,6 +75,8 @@ test('stops when asked, trains when started again, and does what is finished no 
   const trained = second.trained as Trained;
   expect(trained.adapter.sha256).toBe(await sha256OfFile(trained.adapter.path));
   expect(trained.losses.map(({ step }) => step)).toEqual(range(1, spec.training.steps));
+  expect(trained.heldOutLosses.map(({ step }) => step)).toEqual([2, 4]);
+  expect([trained.steps, trained.keptStep]).toEqual([4, 4]);
   expect(trained.supervisedTokens).toBe(2 * spec.training.batch * spec.training.steps);
   expect([...trained.probeBase, ...trained.probeAdapter].map(probabilityMass)).toEqual(Array(6).fill(1));
   expect(trained.probeAdapter).not.toEqual(trained.probeBase);
@@ -104,5 +106,6 @@ const spec: TrainingSpec = {
   rows: Array.from({ length: 16 }, (_, index) => ({ promptIds: [1, 5, 7 + index], completionIds: [20 + index, 2] })),
   lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: 2 },
   training: { steps: 4, batch: 4, learningRate: 0.01, warmupSteps: 1, schedule: 'constant', precision: 'float32' },
+  evaluation: { rows: [{ promptIds: [1, 5, 8], completionIds: [21, 2] }], everySteps: 2, patience: 2, keep: 'last' },
   seed: 0,
 };

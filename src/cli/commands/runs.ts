@@ -7,6 +7,7 @@ import type { RunSummary } from '../../core/summary.ts';
 import { dataSetLines } from '../../report/data-set-text.ts';
 import { promptText } from '../../report/prompt-text.ts';
 import { summaryText } from '../../report/summary-text.ts';
+import { trainingLines } from '../../report/training-text.ts';
 import { findRun } from '../find-run.ts';
 import type { Output } from '../output.ts';
 
@@ -98,7 +99,7 @@ function eventLine(event: RunEvent): string[] {
     case 'rows-made':
       return event.summary ? dataSetLines(event.summary).map((line) => `  ${line}`) : [];
     case 'trained':
-      return [`  adapter ${shortId(event.adapter)}: ${event.steps} steps, loss ${event.finalLoss}`];
+      return trainingLines(event).map((line) => `  ${line}`);
     case 'gate':
       return [`  gate ${event.gate}: mean KL ${event.parity.meanKl} over ${event.parity.positions} positions`];
     case 'step-failed':

@@ -1,0 +1,81 @@
+import type { Candidate } from '../core/candidate.ts';
+import { droppedText, type TrainingRow } from '../core/data-set.ts';
+import { InputError, StepError } from '../core/errors.ts';
+import type { FitOrder, OptimizerContext } from '../core/optimizer.ts';
+import { type EvaluationChoices, evaluationSettings, heldOutShare } from './evaluation-settings.ts';
+import { type FitChoices, fitSettings } from './fit-settings.ts';
+import { holdOut } from './held-out.ts';
+import type { Lessons } from './lessons.ts';
+import { type Group, pickRows, type RowSettings } from './training-rows.ts';
+
+/** What one adapter is made from. */
+export interface Fitting {
+  readonly group: Group;
+  /** The prompt that the rows carry. */
+  readonly served: Candidate;
+  readonly parent: Candidate;
+  readonly collected: Lessons;
+}
+
+type OrderSettings = FitChoices & EvaluationChoices & RowSettings & { readonly startFrom: 'base' | 'adapter' };
+
+/** Refuses what would have no effect, whatever the rows are. */
+export function checkFit({ epochs, steps, heldOut, ...about }: FitChoices & EvaluationChoices): void {
+  const names = (['evaluateSteps', 'patience', 'keepCheckpoint'] as const).filter((name) => about[name] !== null);
+  const mistakes = [
+    ...(epochs !== null && steps !== null ? ['epochs and steps are both given, and both say how long to train.'] : []),
+    ...(names.length > 0 && !heldOut
+      ? [`${names.join(', ')}: about held-out rows, of which heldOut asks for none.`]
+      : []),
+  ];
+  if (mistakes.length > 0)
+    throw new InputError(
+      'fit-settings',
+      mistakes,
+      'Give epochs or steps; and for held-out rows a share heldOut, such as 0.1.',
+    );
+}
+
+/** The rows of an adapter and how it is trained. Throws a StepError where there is nothing to learn. */
+export async function fitOrder(
+  fitting: Fitting,
+  settings: OrderSettings,
+  context: OptimizerContext,
+): Promise<FitOrder> {
+  const { group, parent } = fitting;
+  const { base, predictors } = group;
+  const facts = context.base(base);
+  const { rows: picked, dropped } = await pickRows(group, fitting.served, fitting.collected, settings, context);
+  if (picked.length === 0) {
+    throw new StepError(
+      'no-rows',
+      `No row to train on, of ${context.train.length} train examples (${droppedText(dropped) || 'there is nothing to learn in them'}).`,
+      'Label the outputs (rows: "labelled"), give a teacher, raise attempts, or improve the prompt first (strategy "p -> w").',
+    );
+  }
+  const share = heldOutShare(settings, facts, picked.length);
+  const rows = holdOut(picked, share, context.rng.fork(`held-out/${predictors.join('+')}`));
+  const fit = fitSettings(settings, facts, requireBothSides(rows, share));
+  const adapters = new Set(predictors.map((name) => parent.predictors[name]?.model.adapter ?? null));
+  const [current] = adapters;
+  return {
+    base,
+    startFrom: settings.startFrom === 'adapter' && adapters.size === 1 ? (current ?? null) : null,
+    rows,
+    ...fit,
+    evaluation: share > 0 ? evaluationSettings(settings, fit.training.steps) : null,
+    seed: context.rng.fork('trainer').int(2 ** 31),
+    dropped,
+  };
+}
+
+/** How many rows are learned. Throws where the share leaves nothing on one of the two sides. */
+function requireBothSides(rows: readonly TrainingRow[], share: number): number {
+  const learned = rows.filter(({ heldOut }) => !heldOut).length;
+  if (learned > 0 && (share === 0 || learned < rows.length)) return learned;
+  throw new StepError(
+    'held-out-rows',
+    `With heldOut ${share}, of ${rows.length} rows ${learned} are learned and ${rows.length - learned} held out.`,
+    'Give more examples, another share, or heldOut: 0.',
+  );
+}
