@@ -20,19 +20,19 @@ from .imported import WEIGHTS
 from .job import SftJob
 from .lora_gguf import Target, adapter_modules, check_exportable, match_targets, write_lora_gguf
 from .prepare import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SftInputs
+from .targets import chosen_kinds, linear_kinds
 
 
 def lora_config(job: SftJob, base: PreTrainedModel) -> LoraConfig:
-    """All linear layers of the top decoder layers; never head or embeddings, which llama.cpp cannot adapt."""
+    """Linear layers of the top decoder layers; never head or embeddings, which llama.cpp cannot adapt."""
     layers = base.config.num_hidden_layers
     top = job.lora.top_layers or layers
-    kinds = {name.rpartition(".")[2] for name, part in base.named_modules() if is_block_matrix(name, part)}
     return LoraConfig(
         r=job.lora.rank,
         lora_alpha=job.lora.alpha,
         lora_dropout=job.lora.dropout,
         use_rslora=job.lora.rs_lora,
-        target_modules=sorted(kinds),
+        target_modules=chosen_kinds(job.lora.targets, linear_kinds(job.base)),
         layers_to_transform=list(range(layers - top, layers)),
         layers_pattern="layers",
         task_type="CAUSAL_LM",
@@ -48,7 +48,9 @@ def target_modules(base: PreTrainedModel, lora: LoraConfig) -> list[str]:
     return [
         name
         for name, part in base.named_modules()
-        if is_block_matrix(name, part) and int(name.split(".")[2]) in chosen
+        if is_block_matrix(name, part)
+        and name.rpartition(".")[2] in lora.target_modules
+        and int(name.split(".")[2]) in chosen
     ]
 
 

@@ -13,6 +13,7 @@ from .gguf_file import Gguf, open_gguf, require_supported
 from .imported import Origin, read_origin
 from .job import ImportJob, Probe, SftJob, job_as_json
 from .rows import Row, read_rows
+from .targets import linear_kinds, refused_targets
 from .versions import package_versions
 
 RESULT = "result.json"
@@ -47,14 +48,21 @@ def prepare_sft(job: SftJob) -> SftInputs:
     if sha256_of(job.gguf) != origin.gguf_sha256:
         message = f"{job.base} was not imported from {job.gguf.name}, but from GGUF {origin.gguf_sha256}."
         raise BadInput("other-base", message, "Name the folder that was imported from the GGUF that runs.")
-    if job.lora.top_layers is not None and job.lora.top_layers > origin.layers:
-        mistakes = [f"lora.topLayers is {job.lora.top_layers}; the model has {origin.layers} layers"]
-        raise bad_input_list("bad-job", "The job", mistakes, "Name fewer layers, or null for all.")
+    check_lora(job, origin)
     check_probes(job.probe, origin.vocabulary, origin.context_tokens)
     gguf = open_gguf(job.gguf)
     rows = read_rows(job.rows, origin)
     held_out = read_rows(job.evaluation.rows, origin) if job.evaluation else []
     return SftInputs(origin, gguf, rows, held_out, training_key(job, origin))
+
+
+def check_lora(job: SftJob, origin: Origin) -> None:
+    mistakes = refused_targets(job.lora.targets, linear_kinds(job.base))
+    if job.lora.top_layers is not None and job.lora.top_layers > origin.layers:
+        mistakes.append(f"lora.topLayers is {job.lora.top_layers}; the model has {origin.layers} layers")
+    if mistakes:
+        hint = "Name layers that the model has, or all of them: targets all, topLayers null."
+        raise bad_input_list("bad-job", "The job", mistakes, hint)
 
 
 def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int) -> None:

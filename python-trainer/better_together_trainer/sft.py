@@ -64,7 +64,10 @@ def run(run: Run) -> dict[str, Any]:
         "weightMismatch": max(target.mismatch for target in targets),
         "steps": last.step,
         "keptStep": kept.step,
-        "losses": [{"step": entry["step"], "loss": entry["loss"]} for entry in log],
+        "losses": [
+            {"step": entry["step"], "loss": entry["loss"], "learningRate": entry["learning_rate"]}
+            for entry in log
+        ],
         "heldOutLosses": [dataclasses.asdict(entry) for entry in last.held_out_losses()],
         "seconds": run.clock.seconds,
         "rows": len(run.inputs.rows),

@@ -4,6 +4,9 @@ from trl import SFTConfig
 
 from .job import SftJob
 
+# Each after the warm-up; linear and cosine go down to 0 at the last step.
+SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+
 
 def training_arguments(job: SftJob, micro_batch: int) -> SFTConfig:
     training = job.training
@@ -13,7 +16,7 @@ def training_arguments(job: SftJob, micro_batch: int) -> SFTConfig:
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=training.batch // micro_batch,
         learning_rate=training.learning_rate,
-        lr_scheduler_type="linear" if training.schedule == "linear" else "constant_with_warmup",
+        lr_scheduler_type=SCHEDULES[training.schedule],
         warmup_steps=training.warmup_steps,
         max_grad_norm=training.max_grad_norm,
         weight_decay=training.weight_decay,

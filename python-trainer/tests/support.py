@@ -145,7 +145,7 @@ def sft_job(folder: Path, base: Path, gguf: Path, **changes: Any) -> dict[str, A
         "device": "cpu",
         "threads": 1,
         "seed": 0,
-        "lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "rsLora": False, "topLayers": 2},
+        "lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "rsLora": False, "topLayers": 2, "targets": "all"},
         "startAdapter": None,
         "training": {
             "steps": 12,

@@ -33,7 +33,7 @@ export interface DataSet {
  * How much was left out, and why. Of attempts: `notGoodEnough` failed or scored too low, `notBest` were good, but another one at the same
  * example was kept. Of examples: `notLabelled` had no good attempt, where one was asked for, and not every label. Of rows: `duplicates` are
  * equal to another one, `unbalanced` are of a label that has more rows than the rarest, `surplus` are over the most that may be
- * taken, `tooLong` do not fit the model's context.
+ * taken, `overLength` have more tokens than a row may have, `tooLong` do not fit the model's context.
  */
 export type Dropped = { readonly [reason in keyof typeof dropReasons]?: number };
 
@@ -44,6 +44,7 @@ const dropReasons = {
   duplicates: 'rows equal to another',
   unbalanced: 'rows of labels that have more than the rarest',
   surplus: 'rows over the most that are taken',
+  overLength: 'rows over the most tokens that a row may have',
   tooLong: 'rows too long for the context',
 };
 

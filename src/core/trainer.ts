@@ -7,6 +7,8 @@ export interface LoraSettings {
   readonly rsLora: boolean;
   /** Only the last n layers get an adapter; null for all. */
   readonly topLayers: number | null;
+  /** Which linear layers of the decoder blocks: a part of the block, or names as PEFT has them, such as `q_proj`. */
+  readonly targets: 'all' | 'attention' | 'mlp' | readonly string[];
 }
 
 export interface TrainingSettings {
@@ -16,7 +18,8 @@ export interface TrainingSettings {
   readonly batch: number;
   readonly learningRate: number;
   readonly warmupSteps: number;
-  readonly schedule: 'constant' | 'linear';
+  /** After the warm-up; the last two go down to 0 at the last step. */
+  readonly schedule: 'constant' | 'linear' | 'cosine';
   /** `auto`: bfloat16 in the matrix products where the device computes it natively, else float32; the trainer's identity says which. */
   readonly precision: 'auto' | 'autocast-bf16' | 'float32' | 'bfloat16';
 }

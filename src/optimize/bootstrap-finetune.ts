@@ -33,6 +33,8 @@ const parameters = z.object({
   temperature: z.number().positive().default(0.7),
   /** Rows at most, taken in turn from every label; null: 400 below 500 M parameters, else all. */
   maxRows: optional(z.int().positive()),
+  /** Rows with more tokens, prompt and answer together, are left out whole and counted; null: those that do not fit the context. */
+  maxRowTokens: optional(z.int().positive()),
   /** As many rows of each label as there are of the rarest; the others are left out. */
   balanced: z.boolean().default(false),
   ...fitParameters,

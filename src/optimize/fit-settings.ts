@@ -16,6 +16,11 @@ export const fitParameters = {
   rsLora: z.boolean().default(false),
   /** Layers from the top that get an adapter; null: a third below 500 M parameters, else all. */
   topLayers: optional(z.int().positive()),
+  /**
+   * Which linear layers of the decoder blocks: all of them, those of one part, or names such as `q_proj`. What cannot be served from a LoRA
+   * file, and what the model does not have, is refused by name before training.
+   */
+  targets: z.union([z.enum(['all', 'attention', 'mlp']), z.array(z.string().min(1)).min(1)]).default('all'),
   learningRate: optional(z.number().positive()),
   /** Rows per optimizer step. */
   batch: optional(z.int().positive()),
@@ -23,8 +28,10 @@ export const fitParameters = {
   epochs: optional(z.number().positive()),
   /** Optimizer steps, in place of `epochs`. */
   steps: optional(z.int().positive()),
-  warmupSteps: z.int().min(0).default(3),
-  schedule: z.enum(['constant', 'linear']).default('constant'),
+  /** Null: 3, or all steps where they are fewer. */
+  warmupSteps: optional(z.int().min(0)),
+  /** How the learning rate goes on after the warm-up; `linear` and `cosine` end at 0. */
+  schedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
   precision: z.enum(['auto', 'autocast-bf16', 'float32', 'bfloat16']).default('auto'),
 };
 
@@ -43,7 +50,8 @@ export function fitSettings(
   const batch = settings.batch ?? (small ? 8 : 16);
   const epochs = settings.epochs ?? (small ? 2 : 3);
   const epochSteps = Math.ceil(epochs * Math.ceil(rows / batch));
-  const { dropout, rsLora, warmupSteps, schedule, precision } = settings;
+  const steps = settings.steps ?? (small && settings.epochs === null ? Math.max(50, epochSteps) : epochSteps);
+  const { dropout, rsLora, targets, schedule, precision } = settings;
   return {
     lora: {
       rank: settings.rank ?? 16,
@@ -51,12 +59,13 @@ export function fitSettings(
       dropout,
       rsLora,
       topLayers: settings.topLayers ?? (small ? Math.ceil(layers / 3) : null),
+      targets,
     },
     training: {
-      steps: settings.steps ?? (small && settings.epochs === null ? Math.max(50, epochSteps) : epochSteps),
+      steps,
       batch,
       learningRate: settings.learningRate ?? (small ? 2e-3 : 2e-4),
-      warmupSteps,
+      warmupSteps: settings.warmupSteps ?? Math.min(3, steps),
       schedule,
       precision,
     },

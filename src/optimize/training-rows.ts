@@ -19,6 +19,8 @@ export interface RowSettings {
   readonly balanced: boolean;
   /** Null: 400 below 500 M parameters, else all. */
   readonly maxRows: number | null;
+  /** Tokens of prompt and answer; null: as many as the context holds. */
+  readonly maxRowTokens: number | null;
 }
 
 /** The rows of one adapter, each of them once, in the order of training; and why there are no more. */
@@ -26,7 +28,7 @@ export async function pickRows(
   { base, predictors }: Group,
   served: Candidate,
   collected: Lessons,
-  { balanced, maxRows }: RowSettings,
+  { balanced, maxRows, maxRowTokens }: RowSettings,
   context: OptimizerContext,
 ): Promise<{ readonly rows: readonly TrainingRow[]; readonly dropped: Dropped }> {
   const rng = context.rng.fork(`rows/${predictors.join('+')}`);
@@ -36,15 +38,18 @@ export async function pickRows(
   const even = balanced ? evenly(ordered) : ordered;
   const most = maxRows ?? (context.base(base).parameters < smallModel ? 400 : Number.POSITIVE_INFINITY);
   const picked = even.slice(0, most);
-  const fitting = await thatFitTheContext(base, picked, context);
+  const sizes = await context.countTokens(base, picked);
+  const room = await context.contextTokens(base);
+  const limit = Math.min(room, maxRowTokens ?? room);
   return {
-    rows: fitting,
+    rows: picked.filter((_, index) => sizes[index]! <= limit),
     dropped: {
       ...collected.dropped,
       duplicates: own.length - rows.length,
       unbalanced: ordered.length - even.length,
       surplus: even.length - picked.length,
-      tooLong: picked.length - fitting.length,
+      tooLong: sizes.filter((size) => size > room).length,
+      overLength: sizes.filter((size) => size > limit && size <= room).length,
     },
   };
 }
@@ -87,14 +92,4 @@ async function trainingRow(
     from,
     label: labelOf(signature, outputs),
   };
-}
-
-async function thatFitTheContext(
-  base: string,
-  rows: readonly TrainingRow[],
-  context: OptimizerContext,
-): Promise<TrainingRow[]> {
-  const room = await context.contextTokens(base);
-  const sizes = await context.countTokens(base, rows);
-  return rows.filter((_, index) => sizes[index]! <= room);
 }

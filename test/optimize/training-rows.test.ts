@@ -118,6 +118,19 @@ describe('rows', () => {
     expect(order?.dropped).toMatchObject({ tooLong: 1 });
   });
 
+  test('with more tokens than a row may have are left out whole, and counted apart', async () => {
+    const model = student(() => 10);
+    const long = example({ number: '1'.padStart(60, '1') }, { kind: 'odd' });
+    const train = [...examples(0, 4), long];
+    const [whole] = await ordered(model, program(model), train, { rows: 'labelled' });
+    const lengths = (await model.encode(whole!.rows)).map(
+      ({ promptIds, completionIds }) => promptIds.length + completionIds.length,
+    );
+    const most = lengths.toSorted((a, b) => a - b)[3]!;
+    const [order] = await ordered(model, program(model), train, { rows: 'labelled', maxRowTokens: most });
+    expect([order?.rows.length, order?.dropped]).toMatchObject([4, { overLength: 1, tooLong: 0 }]);
+  });
+
   test('from labels need every label', async () => {
     const model = student(() => 10);
     const [order] = await ordered(model, program(model), [...examples(0, 2), example({ number: '2' })], {

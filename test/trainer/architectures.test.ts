@@ -114,7 +114,7 @@ const spec: TrainingSpec = {
   base: 'tiny',
   startFrom: null,
   rows,
-  lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: null },
+  lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: null, targets: 'all' },
   training: { steps: 4, batch: 8, learningRate: 0.01, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
   evaluation: null,
   seed: 0,

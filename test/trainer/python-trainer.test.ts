@@ -181,7 +181,7 @@ describe('a training', () => {
       device: 'cpu',
       threads: 2,
       seed: 7,
-      lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10 },
+      lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10, targets: 'all' },
       startAdapter: '/peft',
       training: {
         steps: 1,
@@ -276,7 +276,7 @@ const spec: TrainingSpec = {
     { promptIds: [1, 2], completionIds: [3] },
     { promptIds: [4], completionIds: [5, 6] },
   ],
-  lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10 },
+  lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10, targets: 'all' },
   training: { steps: 1, batch: 12, learningRate: 0.002, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
   evaluation: { rows: [{ promptIds: [7], completionIds: [8] }], everySteps: 5, patience: 3, keep: 'best' },
   seed: 7,
