@@ -19,9 +19,12 @@ Batch = list[dict[str, list[int]]]
 
 def collate(batch: Batch) -> dict[str, torch.Tensor]:
     """One packed sequence, (1, N), or padded rows, (B, T), where that would be too long."""
+    return pack(batch, common_prompt(batch)) if packed_length(batch) <= LONGEST else pad(batch)
+
+
+def packed_length(batch: Batch) -> int:
     shared = common_prompt(batch)
-    total = shared + sum(len(row["input_ids"]) - shared for row in batch)
-    return pack(batch, shared) if total <= LONGEST else pad(batch)
+    return shared + sum(len(row["input_ids"]) - shared for row in batch)
 
 
 def common_prompt(batch: Batch) -> int:

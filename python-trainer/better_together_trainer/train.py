@@ -4,16 +4,16 @@ import gc
 
 import torch
 from peft import get_peft_model
-from transformers import PretrainedConfig, PrinterCallback, set_seed
+from transformers import PrinterCallback, set_seed
 
 from . import checkpoints
 from .adapter import load_start_adapter, lora_config, target_modules, trained_weights
+from .batches import collator_for
 from .checkpoints import Checkpoint
 from .dataset import as_dataset, placeholder_tokenizer
 from .errors import OutOfMemory, is_out_of_memory
 from .lora_gguf import match_targets
 from .model import load_model
-from .packing import collate, pad
 from .row_trainer import RowTrainer
 from .saving import Saving
 from .training_arguments import training_arguments
@@ -60,6 +60,9 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     # Before the training, and not only at its export, because a wrong base would waste all of it.
     touched = target_modules(base, lora)
     match_targets(touched, run.inputs.gguf, base.config.to_dict(), trained_weights(job.base))
+    rows, held_out = as_dataset(run.inputs.rows), as_dataset(run.inputs.held_out)
+    run.clock.lap("load")
+    collator = collator_for(run, base, [*rows, *held_out])
     model = get_peft_model(base, lora)
     if job.start_adapter is not None:
         load_start_adapter(model, lora, job.start_adapter)
@@ -68,10 +71,9 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
         events=run.events,
         model=model,
         args=training_arguments(job, micro_batch),
-        train_dataset=as_dataset(run.inputs.rows),
-        held_out=as_dataset(run.inputs.held_out),
-        # A model that sees only a window of the past needs a mask of its own in every layer.
-        data_collator=pad if has_window(base.config) else collate,
+        train_dataset=rows,
+        held_out=held_out,
+        data_collator=collator,
         processing_class=placeholder_tokenizer(),
         callbacks=[Saving(run, micro_batch)],
     )
@@ -87,7 +89,3 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     assert reached is not None, f"no whole checkpoint after step {trained}"
     assert reached.step == trained, f"the newest checkpoint is of step {reached.step}, not {trained}"
     return reached
-
-
-def has_window(config: PretrainedConfig) -> bool:
-    return getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
