@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { hostDescriptor, openMessageChannel } from './message-channel.ts';
 
 /** How a process ended, with the last of what it wrote on stderr (asserts of native code pass by every logger). */
 export interface Ending {
@@ -15,7 +16,7 @@ export interface Ending {
   readonly stderr: string;
 }
 
-/** A process of ours that talks over a structured-clone channel and dies with us. */
+/** A process of ours that talks over a channel of messages and dies with us. */
 export interface HostProcess {
   send(message: object): void;
   /** Resolves when the process is gone. */
@@ -32,25 +33,27 @@ export interface HostProcessOptions {
   readonly entry: URL;
   readonly env?: Readonly<Record<string, string>>;
   onMessage(message: unknown): void;
+  /** It wrote bytes on the channel that are no message, of which these are the first; what comes after them is not looked at. */
+  onRubbish(bytes: Buffer): void;
 }
 
-export async function startHostProcess({ entry, env = {}, onMessage }: HostProcessOptions): Promise<HostProcess> {
-  const child = fork(await runnable(entry), [], {
-    serialization: 'advanced',
-    // Flags of the parent, such as a debugger's port or a test runner's loader, are not the host's. The young generation is kept small,
-    // because a process that lives for hours would let it grow by 50 MB.
-    execArgv: ['--max-semi-space-size=1', '--expose-gc'],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+// Flags of the parent, such as a debugger's port or a test runner's loader, are not the host's. The young generation is kept small, because
+// a process that lives for hours would let it grow by 50 MB.
+const flags = ['--max-semi-space-size=1', '--expose-gc'];
+
+export async function startHostProcess(options: HostProcessOptions): Promise<HostProcess> {
+  const { entry, env = {}, onMessage, onRubbish } = options;
+  const child = spawn(process.execPath, [...flags, await runnable(entry)], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
-  child.on('message', onMessage);
+  const channel = openMessageChannel(channelOf(child), { onMessage, onRubbish });
   const ended = endingOf(child);
   return {
     ended,
-    // A message to a process that is gone is lost; its ending says so.
-    send: (message) => void (child.connected && child.send(message, () => {})),
+    send: channel.send,
     async end(graceMs) {
-      if (child.connected) child.disconnect();
+      channel.close();
       const grace = new AbortController();
       const overdue = delay(graceMs, undefined, { signal: grace.signal }).then(() => child.kill('SIGKILL'));
       overdue.catch(() => {});
@@ -62,6 +65,9 @@ export async function startHostProcess({ entry, env = {}, onMessage }: HostProce
     holdOpen: (hold) => holdOpen(child, hold),
   };
 }
+
+// `as`: what a pipe beyond the first three is; it is missing when there is no process.
+const channelOf = (child: ChildProcess): Socket => (child.stdio[hostDescriptor] ?? new Socket()) as Socket;
 
 const stderrKept = 8192;
 
@@ -84,14 +90,14 @@ async function endingOf(child: ChildProcess): Promise<Ending> {
 
 /** The rest of what it wrote and sent: an exit is seen before that. A grandchild may hold either open for longer than that is worth. */
 async function drained(child: ChildProcess): Promise<void> {
-  const { stderr } = child;
-  await Promise.all([stderr && !stderr.closed && once(stderr, 'close'), child.connected && once(child, 'disconnect')]);
+  const streams = [child.stderr, channelOf(child)];
+  await Promise.all(streams.map((stream) => stream && !stream.closed && once(stream, 'close')));
 }
 
 function holdOpen(child: ChildProcess, hold: boolean): void {
   const change = hold ? 'ref' : 'unref';
   child[change]();
-  child.channel?.[change]();
+  channelOf(child)[change]();
   if (child.stderr instanceof Socket) child.stderr[change]();
 }
 

@@ -121,12 +121,15 @@ describe.runIf(onLinux)(
       timeout,
     );
 
-    test(
-      'says what no host of ours says',
-      async () => {
-        await using babbling = await odd(`babble ${inFolder('babbled')}`);
+    test.each([
+      ['says what no host of ours says', 'babble'],
+      ['writes bytes on its channel that are no message', 'scribble'],
+    ])(
+      '%s',
+      async (_, oddity) => {
+        await using babbling = await odd(`${oddity} ${inFolder(oddity)}`);
         expect(await askAll(babbling)).toEqual(undisturbed);
-        expect(existsSync(inFolder('babbled'))).toBe(true);
+        expect(existsSync(inFolder(oddity))).toBe(true);
       },
       timeout,
     );
@@ -186,6 +189,22 @@ test.runIf(onLinux)(
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3500);
     expect(await computing).toHaveLength(enough);
     expect(await hostsOf(hasty)).toEqual([host]);
+  },
+  timeout,
+);
+
+test.runIf(onLinux)(
+  'a pass that takes longer than all patience is no hang',
+  async () => {
+    // One thread, and a whole prompt in one pass: some seconds on the machines of today.
+    const sizes = { sequences: 1, contextTokens: 1024, batchTokens: 1024 };
+    await using slow = await open({ gguf: defaultModel, ...sizes }, 1000);
+    await slow.encode([]);
+    const [host] = await hostsOf(slow);
+    const ids = Array.from({ length: 1000 }, (_, index) => 5 + (index % 200));
+    const [distribution] = await slow.logProbabilities([{ ids, positions: [999] }], null);
+    expect(distribution).toHaveLength(slow.base.vocabularySize);
+    expect(await hostsOf(slow)).toEqual([host]);
   },
   timeout,
 );

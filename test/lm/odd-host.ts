@@ -1,20 +1,21 @@
 // The real model host with one oddity, which ODD_HOST names.
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { hostDescriptor } from '../../src/system/message-channel.ts';
+import { parentProcess } from '../../src/system/parent-process.ts';
 
 const [name = '', argument = ''] = (process.env.ODD_HOST ?? '').split(' ');
 const noise = Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 37) % 256));
-const say = process.send!.bind(process);
-// `as`: of the overloads the host uses the one of a message and a callback.
-const send = say as (message: object, callback?: () => void) => boolean;
+const parent = parentProcess();
+const send = parent.send;
 
-/** What the host says goes through here; `as` twice: a message of the protocol, said as `send` says it. */
+/** What the host says goes through here. */
 function overhear(listen: (message: { type: string; id: number }) => void): void {
-  const overheard = (message: { type: string; id: number }, callback?: () => void) => {
-    listen(message);
-    return send(message, callback);
+  parent.send = (message, onSent) => {
+    // `as`: a message of the protocol; of those without an id nobody asks for it.
+    listen(message as { type: string; id: number });
+    send(message, onSent);
   };
-  process.send = overheard as NonNullable<typeof process.send>;
 }
 
 const oddities: Readonly<Record<string, () => void>> = {
@@ -30,6 +31,13 @@ const oddities: Readonly<Record<string, () => void>> = {
       if (type !== 'started' || existsSync(argument)) return;
       writeFileSync(argument, '');
       send({ type: 'done', id: 'all of them', result: noise });
+    }),
+  /** Writes bytes that are no message on the channel once, in the middle of its first work. */
+  scribble: () =>
+    overhear(({ type }) => {
+      if (type !== 'started' || existsSync(argument)) return;
+      writeFileSync(argument, '');
+      writeSync(hostDescriptor, noise);
     }),
   /** May have so many more megabytes of address space than it has at its start. */
   limited: () => {

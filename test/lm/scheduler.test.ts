@@ -35,8 +35,9 @@ function recordingSlots(count: number, name = 'base') {
   });
   const context: WeightsContext = {
     slots,
-    expect: (rows) => {
+    pass: (rows, work) => {
       expected = rows;
+      return work();
     },
     dispose: async () => {},
   };

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +11,7 @@ import { startHostProcess } from '../../src/system/host-process.ts';
 import { ggufBytes, modelMetadata } from '../support/gguf.ts';
 import { writeTinyAdapter } from '../support/tiny-adapter.ts';
 
-const entry = new URL('./fake-host.mjs', import.meta.url);
+const entry = new URL('./fake-host.ts', import.meta.url);
 
 let folder: string;
 beforeAll(async () => {
@@ -27,7 +26,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** A model whose host is fake-host.mjs; the name tells it how to behave at opening. */
+/** A model whose host is fake-host.ts; the name tells it how to behave at opening. */
 async function open(name: string, patienceMs = 30_000, openingPatienceMs = 30_000): Promise<LocalModel> {
   const gguf = join(folder, `${name}.gguf`);
   await writeFile(gguf, ggufBytes());
@@ -100,12 +99,41 @@ describe('a host that dies', () => {
     expect(pieces(other!)[0]).toBe('other');
   });
 
+  test('is not one that is silent in a pass that it announced to be long, ten times as long as that even', async () => {
+    await using lm = await open('slow', 1000);
+    const pid = await pidOf(lm);
+    const [slow] = await Promise.all([ask(lm, 'announce 500 3000'), ask(lm, 'other')]);
+    expect(pieces(slow!).slice(0, 2)).toEqual(['announce 500 3000', String(pid)]);
+  });
+
+  test('because it hangs in a pass that it announced is killed when ten times that has passed', async () => {
+    await using lm = await open('slow-hang', 1000);
+    expect(await ask(lm, 'announce-and-hang 200')).toMatchObject({
+      failure: { kind: 'timeout', message: expect.stringContaining('no progress for 2 s') },
+    });
+  });
+
   test('because it sends what no host of ours sends is a crash that says so', async () => {
     await using lm = await open('rubbish');
     expect(await ask(lm, 'rubbish')).toMatchObject({
       failure: { kind: 'crash', message: expect.stringContaining('It sent <ref *1> {') },
     });
   });
+
+  test.each(['raw', 'raw-text', 'raw-clone', 'raw-endless'])(
+    'because it writes bytes that are no message (%s) is a crash that shows them, and no other call is lost',
+    async (act) => {
+      await using lm = await open(act);
+      const [bad, good] = await Promise.all([ask(lm, act), ask(lm, 'good')]);
+      expect(bad).toMatchObject({
+        failure: {
+          kind: 'crash',
+          message: expect.stringMatching(/It sent the bytes [0-9a-f]+, which no host of ours/),
+        },
+      });
+      expect(users([good!])).toEqual(['good']);
+    },
+  );
 
   test('over work that is no request is a broken world', async () => {
     await using lm = await open('encode');
@@ -178,6 +206,14 @@ describe('a host that cannot be opened', () => {
       expect(outcome).toMatchObject({
         reason: { code: 'host-not-opened', message: expect.stringMatching(/SIGABRT.*GGML_ASSERT/s) },
       });
+  });
+
+  test('because it writes bytes that are no message rejects with them', async () => {
+    await using lm = await open('garbled');
+    await expect(lm.engine()).rejects.toMatchObject({
+      code: 'host-not-opened',
+      message: expect.stringContaining('It sent the bytes 0000000801020304'),
+    });
   });
 
   test('because it is silent is given up after its time', async () => {
@@ -348,7 +384,12 @@ describe('the process of a host', () => {
     await writeFile(join(folder, 'orphan.gguf'), ggufBytes());
     const { promise, resolve } = deferredPid();
     const onMessage = (message: unknown) => resolve(message);
-    const parent = await startHostProcess({ entry: orphan, env: ends(how), onMessage });
+    const parent = await startHostProcess({
+      entry: orphan,
+      env: ends(how),
+      onMessage,
+      onRubbish: () => expect.fail('rubbish'),
+    });
     return { parent, host: await promise };
   }
 
@@ -367,16 +408,12 @@ describe('the process of a host', () => {
 
   test('is killed when it does not end by itself', async () => {
     const stubborn = join(folder, 'stubborn.mjs');
-    await writeFile(
-      stubborn,
-      `process.on('disconnect', () => {}); setInterval(() => {}, 1000); process.send('ready');`,
-    );
-    const ready = new EventTarget();
+    await writeFile(stubborn, 'setInterval(() => {}, 1000);');
     const host = await startHostProcess({
       entry: new URL(`file://${stubborn}`),
-      onMessage: () => ready.dispatchEvent(new Event('ready')),
+      onMessage: () => expect.fail('a message'),
+      onRubbish: () => expect.fail('rubbish'),
     });
-    await once(ready, 'ready');
     expect(await host.end(100)).toMatchObject({ code: null, signal: 'SIGKILL' });
   });
 });

@@ -1,26 +1,28 @@
 import { rmSync } from 'node:fs';
 import { onNetworkAttempt, watchThisProcess } from '../../system/network.ts';
+import { parentProcess } from '../../system/parent-process.ts';
 import { toCrossing } from './crossing-error.ts';
 import { type Host, openHost } from './host.ts';
 import { createLogLines } from './log-lines.ts';
 import type { FromHost, OpenOrder, ToHost, Work } from './protocol.ts';
 
-// The process of one open model: started by fork, spoken to over the IPC channel, ended by its parent or with it.
+// The process of one open model: started, spoken to and ended by its parent, and never there without it.
 
+const parent = parentProcess();
 const log = createLogLines();
 const drops = new Map<number, AbortController>();
 let host: Host | null = null;
 let scratch: string | null = null;
-let progressed = false;
+let progress: { readonly passMs: number } | null = null;
 
 const tell = (message: FromHost): void => {
-  process.send?.(message);
+  parent.send(message);
 };
 
 /** Every cache is suspect now; the parent repeats what was in flight in a new process. */
 async function end(error: unknown): Promise<void> {
   const message = `${error instanceof Error ? (error.stack ?? error.message) : String(error)}${await log.quoted()}`;
-  process.send?.({ type: 'broken', message } satisfies FromHost, () => process.exit(1));
+  parent.send({ type: 'broken', message } satisfies FromHost, () => process.exit(1));
 }
 
 async function open(order: OpenOrder): Promise<void> {
@@ -33,8 +35,8 @@ async function open(order: OpenOrder): Promise<void> {
   }
 }
 
-const onProgress = (): void => {
-  progressed = true;
+const onProgress = (passMs = 0): void => {
+  progress = { passMs };
 };
 
 async function work(id: number, task: Work): Promise<void> {
@@ -53,13 +55,15 @@ async function work(id: number, task: Work): Promise<void> {
 
 watchThisProcess();
 onNetworkAttempt((to) => tell({ type: 'network', to }));
-process.on('message', (message: ToHost) => {
+parent.onMessage((received) => {
+  // `as`: the parent is our own code, in the same version.
+  const message = received as ToHost;
   if (message.type === 'open') void open(message.order);
   else if (message.type === 'work') void work(message.id, message.work);
   else drops.get(message.id)?.abort();
 });
-// The parent wants us gone, or is gone itself: then nobody else removes what we wrote. Exiting during a decode is clean (measured).
-process.on('disconnect', () => {
+// With its parent gone nobody else removes what it wrote. Exiting during a decode is clean (measured).
+parent.onEnd(() => {
   if (scratch) rmSync(scratch, { recursive: true, force: true });
   process.exit(0);
 });
@@ -67,6 +71,6 @@ process.on('uncaughtException', end);
 process.on('unhandledRejection', end);
 
 setInterval(() => {
-  if (progressed) tell({ type: 'progress', memoryBytes: process.memoryUsage.rss() });
-  progressed = false;
+  if (progress) tell({ type: 'progress', memoryBytes: process.memoryUsage.rss(), ...progress });
+  progress = null;
 }, 500);

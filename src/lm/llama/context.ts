@@ -9,6 +9,7 @@ import type {
 } from 'node-llama-cpp';
 import type { AdapterFile } from '../../core/lm.ts';
 import type { NativeGarbage } from './native-garbage.ts';
+import type { Pace } from './pace.ts';
 import { createPrefixStates } from './prefix-states.ts';
 import type { Layout } from './protocol.ts';
 import { openSlot, type Slot } from './slot.ts';
@@ -16,8 +17,8 @@ import { openSlot, type Slot } from './slot.ts';
 /** The slots of one set of weights: the model, with or without an adapter. */
 export interface WeightsContext {
   readonly slots: readonly Slot[];
-  /** How many rows the next batch has; see `inSlotOrder`. */
-  expect(rows: number): void;
+  /** Does the forward passes of some work, in whose batches so many rows go forward; see `inSlotOrder`. */
+  pass<Result>(rows: number, work: () => Promise<Result>): Promise<Result>;
   dispose(): Promise<void>;
 }
 
@@ -31,12 +32,11 @@ export interface ContextOptions {
   readonly unwanted: TokenBias;
   grammar(text: string): LlamaGrammar;
   readonly garbage: NativeGarbage;
-  /** A batch goes out. */
-  onProgress(): void;
+  readonly pace: Pace;
 }
 
 export async function openContext(options: ContextOptions): Promise<WeightsContext> {
-  const { model, layout, adapter, scratch, unwanted, grammar, garbage, onProgress } = options;
+  const { model, layout, adapter, scratch, unwanted, grammar, garbage, pace } = options;
   const batch = { rows: 0 };
   const context = await model.createContext({
     sequences: layout.sequences,
@@ -48,7 +48,7 @@ export async function openContext(options: ContextOptions): Promise<WeightsConte
     // Without it sliding-window models cannot be cut back to their prefix.
     swaFullCache: true,
     failedCreationRemedy: false,
-    batching: { itemPrioritizationStrategy: inSlotOrder(batch, onProgress) },
+    batching: { itemPrioritizationStrategy: inSlotOrder(batch, pace) },
     ...(adapter && { lora: adapter.path }),
   });
   const states = layout.sequences > 1 ? createPrefixStates(join(scratch, adapter?.sha256 ?? 'base')) : null;
@@ -57,8 +57,13 @@ export async function openContext(options: ContextOptions): Promise<WeightsConte
   );
   return {
     slots,
-    expect: (rows) => {
+    async pass(rows, work) {
       batch.rows = rows;
+      try {
+        return await work();
+      } finally {
+        pace.end();
+      }
     },
     dispose: () => context.dispose(),
   };
@@ -82,12 +87,17 @@ const patience = 1000;
  * ended earlier queue earlier, and would go out in a batch of their own. After an empty answer the library asks again within the same
  * turn of the event loop.
  */
-function inSlotOrder(batch: { readonly rows: number }, onBatch: () => void): CustomBatchingPrioritizationStrategy {
+function inSlotOrder(batch: { readonly rows: number }, pace: Pace): CustomBatchingPrioritizationStrategy {
   let misses = 0;
   return ({ items, size }) => {
     if (items.length < batch.rows && misses++ < patience) return [];
     misses = 0;
-    onBatch();
+    pace.begin(
+      Math.min(
+        size,
+        items.reduce((sum, { tokens }) => sum + tokens.length, 0),
+      ),
+    );
     const inOrder = [...items].sort((a, b) => a.evaluationPriority - b.evaluationPriority);
     return inOrder.map((item) => ({ item, processAmount: Math.min(item.tokens.length, size) }));
   };

@@ -1,6 +1,7 @@
 import type { LlamaEmbeddingContext, LlamaModel } from 'node-llama-cpp';
 import { WorldError } from '../../core/errors.ts';
 import type { LogLines } from './log-lines.ts';
+import type { Pace } from './pace.ts';
 import type { Layout } from './protocol.ts';
 import { asTokens } from './renderer.ts';
 
@@ -15,6 +16,7 @@ export interface Embedder {
 interface EmbedderParts {
   readonly model: LlamaModel;
   readonly layout: Layout;
+  readonly pace: Pace;
   tokenize(text: string): readonly number[];
 }
 
@@ -24,7 +26,7 @@ const before = 'This sentence: "';
 const after = '" means in one word: "';
 
 /** The context is opened at the first use: most hosts never need it. */
-export function createEmbedder({ model, layout, tokenize }: EmbedderParts, log: LogLines): Embedder {
+export function createEmbedder({ model, layout, pace, tokenize }: EmbedderParts, log: LogLines): Embedder {
   let opening: Promise<LlamaEmbeddingContext> | null = null;
   let context: LlamaEmbeddingContext | null = null;
   return {
@@ -42,7 +44,9 @@ export function createEmbedder({ model, layout, tokenize }: EmbedderParts, log: 
       const tokens = asTokens([before, text, after].flatMap(tokenize));
       if (context.calculateInputLength(tokens) >= layout.contextTokens) return new Float32Array(0);
       // Of a causal model that is the state behind the last token, which has seen all others.
+      pace.begin(tokens.length);
       const { vector } = await context.getEmbeddingFor(tokens);
+      pace.end();
       return ofLengthOne(vector);
     },
   };
@@ -55,7 +59,7 @@ function ofLengthOne(vector: readonly number[]): Float32Array {
 }
 
 async function openContext(
-  { model, layout }: Omit<EmbedderParts, 'tokenize'>,
+  { model, layout }: Pick<EmbedderParts, 'model' | 'layout'>,
   log: LogLines,
 ): Promise<LlamaEmbeddingContext> {
   const { contextTokens, batchTokens, threads } = layout;

@@ -11,6 +11,7 @@ import { reportNetworkAttempt } from '../../system/network.ts';
 import { fromCrossing } from './crossing-error.ts';
 import { deferred } from './deferred.ts';
 import { type FromHost, isFromHost, type OpenOrder, type ToHost, type Work, type WorkResult } from './protocol.ts';
+import { startWatchdog } from './watchdog.ts';
 
 /** One life of a host process, from its opening to its end. */
 export interface HostLink {
@@ -42,7 +43,7 @@ export interface Death {
 export interface HostLinkOptions {
   readonly entry: URL;
   readonly order: Omit<OpenOrder, 'scratch'>;
-  /** Without a sign of life for so long, while it has work, a host counts as hung. */
+  /** Without a sign of life for so long, while it has work, a host counts as hung; unless it said that its pass takes longer. */
   readonly patienceMs: number;
   /** The same for its opening: starting a process on a busy machine is silent for longer than computing is. */
   readonly openingPatienceMs: number;
@@ -71,20 +72,23 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
   const hungry = (): void => {
     if (!life.opened || isBusy()) stop('timeout');
   };
-  let watch = watchdog(openingPatienceMs, hungry);
+  let watch = startWatchdog(openingPatienceMs, hungry);
   let verdict: Death['kind'] = 'crash';
 
   const receive = (message: unknown): void => {
     // Its calls are on their way to the next host already, or it is not to be believed any more.
     if (life.over) return;
     watch.feed();
-    if (!isFromHost(message)) {
-      life.over = true;
-      // Not as JSON: what is no message of ours may be circular or hold numbers that JSON has not.
-      life.broken = `It sent ${inspect(message, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 200)}, which no host of ours sends.`;
-      stop('crash');
-    } else dispatch(message);
+    // Not as JSON: what is no message of ours may be circular or hold numbers that JSON has not.
+    if (isFromHost(message)) dispatch(message);
+    else disbelieve(inspect(message, { breakLength: Number.POSITIVE_INFINITY }).slice(0, 200));
   };
+
+  function disbelieve(sent: string): void {
+    life.over = true;
+    life.broken = `It sent ${sent}, which no host of ours sends.`;
+    stop('crash');
+  }
 
   function dispatch(message: FromHost): void {
     if (message.type === 'opened') opening.resolve(message);
@@ -92,12 +96,22 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
     else if (message.type === 'started') events.onStarted(message.id);
     else if (message.type === 'done') events.onDone(message.id, message.result);
     else if (message.type === 'failed') events.onFailed(message.id, fromCrossing(message.error));
-    else if (message.type === 'progress') events.onMemory(message.memoryBytes);
+    else if (message.type === 'progress') progressed(message);
     else if (message.type === 'network') reportNetworkAttempt(message.to);
     else if (message.type === 'broken') life.broken = message.message;
   }
 
-  const host: HostProcess = await startHostProcess({ entry, env, onMessage: receive });
+  function progressed({ memoryBytes, passMs }: FromHost & { type: 'progress' }): void {
+    watch.announce(passMs);
+    events.onMemory(memoryBytes);
+  }
+
+  const host: HostProcess = await startHostProcess({
+    entry,
+    env,
+    onMessage: receive,
+    onRubbish: (bytes) => disbelieve(`the bytes ${bytes.toString('hex')}`),
+  });
   function stop(kind: Death['kind']): void {
     verdict = kind;
     host.kill();
@@ -107,7 +121,7 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
     watch.stop();
     life.over = true;
     await rm(scratch, { recursive: true, force: true }).catch(() => {});
-    const message = obituary(ending, verdict, life.opened ? patienceMs : openingPatienceMs, life.broken);
+    const message = obituary(ending, verdict, watch.limitMs(), life.broken);
     opening.reject(
       new WorldError('host-not-opened', `The model host could not be opened. ${message}`, openingHint(ending)),
     );
@@ -125,7 +139,7 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
     const { engine, notices } = await opening.promise;
     life.opened = true;
     watch.stop();
-    watch = watchdog(patienceMs, hungry);
+    watch = startWatchdog(patienceMs, hungry);
     return {
       engine,
       notices,
@@ -143,28 +157,10 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
   }
 }
 
-// Several short waits instead of a long one: when our own process was stopped or busy, one of them is late, and the host is not to blame.
-const looksPerPatience = 4;
-
-/** Calls back when it was not fed for a while; goes on watching until it is stopped. */
-function watchdog(patienceMs: number, onHungry: () => void) {
-  let looks = 0;
-  const timer = setInterval(() => {
-    if (++looks < looksPerPatience) return;
-    looks = 0;
-    onHungry();
-  }, patienceMs / looksPerPatience).unref();
-  const feed = (): void => {
-    looks = 0;
-    timer.refresh();
-  };
-  return { feed, stop: () => clearInterval(timer) };
-}
-
-function obituary({ code, signal, stderr }: Ending, kind: Death['kind'], patienceMs: number, broken: string): string {
+function obituary({ code, signal, stderr }: Ending, kind: Death['kind'], limitMs: number, broken: string): string {
   const how =
     kind === 'timeout'
-      ? `It showed no progress for ${patienceMs / 1000} s and was killed.`
+      ? `It showed no progress for ${Math.round(limitMs / 100) / 10} s and was killed.`
       : `It ended ${signal ? `by ${signal}` : `with code ${code}`}.`;
   return [how, broken, stderr.trim() === '' ? '' : `It wrote:\n${stderr.trim()}`]
     .filter((part) => part !== '')

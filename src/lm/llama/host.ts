@@ -11,11 +11,12 @@ import { createGrammars } from './grammars.ts';
 import type { LogLines } from './log-lines.ts';
 import { measureProbe, requireValidProbe } from './measure-probe.ts';
 import { createNativeGarbage } from './native-garbage.ts';
+import { createPace } from './pace.ts';
 import { extendPrefix, noPrefix } from './prefix.ts';
 import type { OpenOrder, Work, WorkResult } from './protocol.ts';
 import { rememberLast } from './remember.ts';
 import { createRenderer, type Renderer } from './renderer.ts';
-import { isReproducible } from './reproducibility.ts';
+import { isReproducible, warmUp } from './reproducibility.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 
 /** An open model that does work. It lives in a process of its own; `child.ts` is the door. */
@@ -32,7 +33,8 @@ export interface Attention {
 }
 
 export interface HostEvents {
-  onProgress(): void;
+  /** Something was computed; `passMs`: how long it should take until there is something to tell again. */
+  onProgress(passMs?: number): void;
   onBroken(error: unknown): void;
 }
 
@@ -43,7 +45,7 @@ interface Parts {
   readonly scheduler: Scheduler;
   readonly embedder: Embedder;
   requireGrammar(text: string): void;
-  readonly onProgress: () => void;
+  readonly onProgress: HostEvents['onProgress'];
 }
 
 export async function openHost(order: OpenOrder, log: LogLines, events: HostEvents): Promise<Host> {
@@ -55,8 +57,9 @@ export async function openHost(order: OpenOrder, log: LogLines, events: HostEven
   const unwanted = unwantedTokens(model);
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
   const garbage = createNativeGarbage(vocabularySize);
+  const pace = createPace(onProgress);
   const contexts = createContexts(
-    { model, layout: engine, scratch, unwanted, grammar: grammars.get, garbage, onProgress },
+    { model, layout: engine, scratch, unwanted, grammar: grammars.get, garbage, pace },
     log,
   );
   const scheduler = createScheduler({ contextFor: contexts.get, onBroken });
@@ -65,12 +68,21 @@ export async function openHost(order: OpenOrder, log: LogLines, events: HostEven
     vocabularySize,
     renderer,
     scheduler,
-    embedder: createEmbedder({ model, layout: engine, tokenize: renderer.vocabulary.tokenize }, log),
+    embedder: createEmbedder({ model, layout: engine, pace, tokenize: renderer.vocabulary.tokenize }, log),
     requireGrammar: grammars.require,
     onProgress,
   };
-  const reproducible = carriedOver(engine, order.earlier) ?? ((await isReproducible(parts)) ? 'bytes' : 'replay');
+  const reproducible = await reproducibilityOf(parts, order.earlier);
   return { engine: { ...engine, reproducible }, notices: [...notices, ...renderer.notices], do: workOn(parts) };
+}
+
+/** An engine that is the same as at an earlier opening need not be probed again. */
+async function reproducibilityOf(parts: Parts, earlier: Engine | null): Promise<Engine['reproducible']> {
+  const known = carriedOver(parts.engine, earlier);
+  if (known === null) return (await isReproducible(parts)) ? 'bytes' : 'replay';
+  // Without a pass to go by, a slow model's first long one could not be told from a hang.
+  await warmUp(parts);
+  return known;
 }
 
 /** An answer is text: control tokens that do not end it are never drawn. A grammar would take them for their spelling. */
@@ -81,7 +93,6 @@ function unwantedTokens(model: LlamaModel): TokenBias {
   return bias;
 }
 
-/** An engine that is the same as at an earlier opening need not be probed again. */
 function carriedOver(engine: Omit<Engine, 'reproducible'>, earlier: Engine | null): Engine['reproducible'] | null {
   if (!earlier) return null;
   const { reproducible, ...rest } = earlier;

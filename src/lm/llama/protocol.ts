@@ -64,8 +64,8 @@ export type ToHost =
 export type FromHost =
   | { readonly type: 'opened'; readonly engine: Engine; readonly notices: readonly Notice[] }
   | { readonly type: 'not-opened'; readonly error: CrossingError }
-  /** Something was computed since the last sign of life; and the memory that the process has now. */
-  | { readonly type: 'progress'; readonly memoryBytes: number }
+  /** Something was computed since the last sign of life; the memory that the process has now; and how long its pass should take. */
+  | { readonly type: 'progress'; readonly memoryBytes: number; readonly passMs: number }
   /** From here on this work may be what brings the host down. */
   | { readonly type: 'started'; readonly id: number }
   | { readonly type: 'done'; readonly id: number; readonly result: WorkResult }
@@ -80,7 +80,7 @@ export function isFromHost(message: unknown): message is FromHost {
   if (!isObject(message)) return false;
   switch (message.type) {
     case 'progress':
-      return typeof message.memoryBytes === 'number';
+      return Number.isFinite(message.memoryBytes) && Number.isFinite(message.passMs);
     case 'opened':
       return isObject(message.engine) && Array.isArray(message.notices);
     case 'not-opened':
@@ -88,13 +88,31 @@ export function isFromHost(message: unknown): message is FromHost {
     case 'started':
       return typeof message.id === 'number';
     case 'done':
-      return typeof message.id === 'number' && isObject(message.result) && typeof message.result.kind === 'string';
+      return typeof message.id === 'number' && isWorkResult(message.result);
     case 'failed':
       return typeof message.id === 'number' && isCrossing(message.error);
     case 'network':
       return typeof message.to === 'string';
     case 'broken':
       return typeof message.message === 'string';
+    default:
+      return false;
+  }
+}
+
+function isWorkResult(result: unknown): boolean {
+  if (!isObject(result)) return false;
+  switch (result.kind) {
+    case 'generate':
+      return isObject(result.response) && isObject(result.response.usage);
+    case 'encode':
+      return Array.isArray(result.rows);
+    case 'token-texts':
+      return Array.isArray(result.texts);
+    case 'log-probabilities':
+      return Array.isArray(result.distributions);
+    case 'embed':
+      return Array.isArray(result.vectors);
     default:
       return false;
   }

@@ -13,18 +13,24 @@ export interface ProbedParts {
  * Whether answers are a function of their requests alone, to the last bit: a few short requests, with two prefixes in turn, are asked one
  * by one and then all at once, where they meet other slots, copied prefixes and company.
  */
-export async function isReproducible({ renderer, scheduler, vocabularySize }: ProbedParts): Promise<boolean> {
-  const among = Array.from({ length: 24 }, (_, index) => Math.floor((index * vocabularySize) / 24));
-  const ask = async (prompt: Prompt): Promise<string> => {
-    const { ids, prefix } = renderer.prompt(prompt);
-    const steps = () => logitsAlong(prefix.ids.length, ids, among);
-    const signal = new AbortController().signal;
-    return (await scheduler.run({ adapter: null, prefix, signal, onStart: () => {}, steps })).join(' ');
-  };
+export async function isReproducible(parts: ProbedParts): Promise<boolean> {
   const alone: string[] = [];
-  for (const request of requests) alone.push(await ask(request));
-  const together = await Promise.all([...requests].reverse().map(ask));
+  for (const request of requests) alone.push(await ask(parts, request));
+  const together = await Promise.all([...requests].reverse().map((request) => ask(parts, request)));
   return together.reverse().every((logits, index) => logits === alone[index]);
+}
+
+/** A prompt and two tokens, for what their passes show of the model's speed. */
+export async function warmUp(parts: ProbedParts): Promise<void> {
+  await ask(parts, requests[0]!);
+}
+
+async function ask({ renderer, scheduler, vocabularySize }: ProbedParts, prompt: Prompt): Promise<string> {
+  const among = Array.from({ length: 24 }, (_, index) => Math.floor((index * vocabularySize) / 24));
+  const { ids, prefix } = renderer.prompt(prompt);
+  const steps = () => logitsAlong(prefix.ids.length, ids, among);
+  const { signal } = new AbortController();
+  return (await scheduler.run({ adapter: null, prefix, signal, onStart: () => {}, steps })).join(' ');
 }
 
 /** One prompt pass and two single-token passes, all their logits at some tokens. */

@@ -119,8 +119,8 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
   async function seat(ticket: Ticket, slot: Slot): Promise<void> {
     uses.set(slot, ++clock);
     ticket.onStart();
-    current!.context.expect(1);
-    await slot.prepare(ticket.prefix, queue.turn()?.prefix.key === ticket.prefix.key);
+    const others = queue.turn()?.prefix.key === ticket.prefix.key;
+    await current!.context.pass(1, () => slot.prepare(ticket.prefix, others));
     running.set(slot, { row: ticket.start(), signal: ticket.signal });
     await dismiss(slot);
   }
@@ -128,9 +128,9 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
   async function passAlone(): Promise<void> {
     for (const [slot, { row }] of [...running]) {
       if (!row.step || row.step.tokens.length === 1) continue;
-      current!.context.expect(1);
-      await slot.rewind(row.step);
-      row.advance(await slot.perform(row.step));
+      const { step } = row;
+      await slot.rewind(step);
+      row.advance(await current!.context.pass(1, () => slot.perform(step)));
       await dismiss(slot);
     }
   }
@@ -139,8 +139,8 @@ export function createScheduler({ contextFor, onBroken }: SchedulerOptions): Sch
     const rows = [...running].filter(([, { row }]) => row.step?.tokens.length === 1);
     if (rows.length === 0) return;
     for (const [slot, { row }] of rows) await slot.rewind(row.step!);
-    current!.context.expect(rows.length);
-    const results = await Promise.all(rows.map(([slot, { row }]) => slot.perform(row.step!)));
+    const performAll = () => Promise.all(rows.map(([slot, { row }]) => slot.perform(row.step!)));
+    const results = await current!.context.pass(rows.length, performAll);
     for (const [index, [slot, { row }]] of rows.entries()) {
       row.advance(results[index]!);
       await dismiss(slot);
