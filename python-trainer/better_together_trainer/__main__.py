@@ -19,7 +19,7 @@ from .environment import limit_to
 from .errors import OutOfMemory, TrainerError, is_out_of_memory
 from .events import Events, open_events
 from .files import sha256_of, write_json
-from .job import ImportJob, SftJob, read_job
+from .job import ImportJob, Job, MergeFolderJob, MergeJob, ReferenceJob, SftJob, read_job
 from .lifeline import Lifeline
 from .network import report_attempts
 
@@ -75,7 +75,7 @@ def run_job(path: Path) -> int:
         job = read_job(path)
         job.work_dir.mkdir(parents=True, exist_ok=True)
         limit_to(threads=job.threads, device=job.device)
-        result = run_import(job, events) if isinstance(job, ImportJob) else run_sft(job, events, lifeline)
+        result = carry_out(job, events, lifeline)
     except TrainerError as error:
         return fail(events, error.exit_code, error.code, str(error), error.hint)
     except Exception as error:  # noqa: BLE001 (the edge of the process: whatever it was, the parent must hear it)
@@ -95,6 +95,31 @@ def fail(events: Events, exit_code: int, code: str, message: str, hint: str) -> 
     print(f"{code}: {message}\n{hint}", file=sys.stderr)
     events.emit("error", code=code, message=message, hint=hint)
     return exit_code
+
+
+def carry_out(job: Job, events: Events, lifeline: Lifeline) -> dict[str, Any]:
+    if isinstance(job, ImportJob):
+        return run_import(job, events)
+    if isinstance(job, SftJob):
+        return run_sft(job, events, lifeline)
+    return run_export(job, events)
+
+
+def run_export(job: MergeJob | MergeFolderJob | ReferenceJob, events: Events) -> dict[str, Any]:
+    """Made of finished files, in one go: there is nothing to resume."""
+    from .prepare import RESULT
+
+    if isinstance(job, MergeJob):  # the only one without torch
+        from . import merge_gguf as export
+    elif isinstance(job, MergeFolderJob):
+        events.enter("import torch")
+        from . import merge_folder as export
+    else:
+        events.enter("import torch")
+        from . import reread as export
+    result = export.run(job, events)
+    write_json(job.work_dir / RESULT, result)
+    return result
 
 
 def run_import(job: ImportJob, events: Events) -> dict[str, Any]:

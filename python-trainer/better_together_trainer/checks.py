@@ -58,6 +58,12 @@ def boolean(value: Any, place: Place) -> Any:
     return value
 
 
+def text(value: Any, place: Place) -> Any:
+    if not isinstance(value, str):
+        place.complain(f"is {shown(value)}; it must be a text")
+    return value
+
+
 def choice(*options: str) -> Check:
     def check(value: Any, place: Place) -> Any:
         if value not in options:

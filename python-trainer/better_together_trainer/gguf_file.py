@@ -7,6 +7,7 @@ they are. (Node does the same check before it lets llama.cpp near the file.)
 
 import mmap
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,20 @@ class Tensor:
     data: np.ndarray  # raw bytes, mapped: (..., bytes of a row)
 
     def as_float32(self) -> np.ndarray:
-        """A copy; some rows at a time, because gguf's dequantize takes several times what it returns."""
+        """A copy."""
         values = np.empty(self.shape, np.float32)
-        rows, raw = values.reshape(-1, self.shape[-1]), self.data.reshape(-1, self.data.shape[-1])
-        slice_rows = max(1, SLICE_NUMBERS // self.shape[-1])
-        for at in range(0, len(rows), slice_rows):
-            rows[at : at + slice_rows] = dequantize(raw[at : at + slice_rows], self.encoding)
+        rows = values.reshape(-1, self.shape[-1])
+        for places, part in self.float_rows():
+            rows[places] = part
         return values
+
+    def float_rows(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some rows at a time, with their places: gguf's dequantize takes several times what it returns."""
+        raw = self.data.reshape(-1, self.data.shape[-1])
+        slice_rows = max(1, SLICE_NUMBERS // self.shape[-1])
+        for at in range(0, len(raw), slice_rows):
+            places = slice(at, at + slice_rows)
+            yield places, dequantize(raw[places], self.encoding)
 
 
 @dataclass(frozen=True, repr=False)

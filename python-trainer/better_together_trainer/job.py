@@ -24,6 +24,7 @@ from .checks import (
     one_of_or_names,
     path_to,
     shown,
+    text,
 )
 from .errors import BadInput, bad_input_list
 
@@ -145,11 +146,76 @@ class SftJob(Section):
         return self.evaluation.keep if self.evaluation else "last"
 
 
+@dataclass(frozen=True, kw_only=True)
+class MergeJob(Section):
+    """Base GGUF + LoRA GGUF -> one GGUF."""
+
+    version: int = key(integer(JOB_VERSION, JOB_VERSION))
+    kind: str = key(choice("merge"))
+    gguf: Path = key(path_to("file"))
+    adapter: Path = key(path_to("file"))
+    encoding: str = key(choice("Q8_0", "F16"))  # of the tensors that change
+    work_dir: Path = key(path_to("output"))
+    threads: int = key(integer(1, 1024))
+
+    device = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerProbe(Section):
+    """A text and the ids that the runtime gives it."""
+
+    text: str = key(text)
+    ids: tuple[int, ...] = key(listing(integer(0)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeFolderJob(Section):
+    """Imported folder + PEFT folder -> one Hugging Face folder."""
+
+    version: int = key(integer(JOB_VERSION, JOB_VERSION))
+    kind: str = key(choice("merge-folder"))
+    base: Path = key(path_to("folder"))
+    gguf: Path = key(path_to("file"))
+    adapter: Path = key(path_to("folder"))
+    dtype: str = key(choice("float32", "float16", "bfloat16"))
+    tokenizer_probe: tuple[TokenizerProbe, ...] = key(listing(section(TokenizerProbe)))
+    work_dir: Path = key(path_to("output"))
+    threads: int = key(integer(1, 1024))
+
+    device = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceJob(Section):
+    """What a folder, with a PEFT folder on it or not, says at the probes."""
+
+    version: int = key(integer(JOB_VERSION, JOB_VERSION))
+    kind: str = key(choice("reference"))
+    base: Path = key(path_to("folder"))
+    adapter: Path | None = key(nullable(path_to("folder")))
+    work_dir: Path = key(path_to("output"))
+    threads: int = key(integer(1, 1024))
+    probe: tuple[Probe, ...] = key(listing(section(Probe), minimum=1))
+
+    device = "cpu"
+
+
+Job = ImportJob | SftJob | MergeJob | MergeFolderJob | ReferenceJob
+JOBS = {
+    "import": ImportJob,
+    "sft": SftJob,
+    "merge": MergeJob,
+    "merge-folder": MergeFolderJob,
+    "reference": ReferenceJob,
+}
+
+
 # -----------------------------------------------------------------------------
 # Reading.
 
 
-def read_job(path: Path) -> ImportJob | SftJob:
+def read_job(path: Path) -> Job:
     """Reads and checks a job file; raises one BadInput that lists all of its mistakes."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -160,9 +226,10 @@ def read_job(path: Path) -> ImportJob | SftJob:
 
     place = Place(name="", folder=path.parent, mistakes=[])
     kind = raw.get("kind") if isinstance(raw, dict) else None
-    if kind not in ("import", "sft"):
-        raise BadInput("bad-job", f"The job file {path} has kind {kind!r}; it must be import or sft.", HINT)
-    job = read_section(ImportJob if kind == "import" else SftJob, raw, place)
+    if not isinstance(kind, str) or kind not in JOBS:
+        message = f"The job file {path} has kind {kind!r}; it must be one of {', '.join(JOBS)}."
+        raise BadInput("bad-job", message, HINT)
+    job = read_section(JOBS[kind], raw, place)
     if place.mistakes:
         raise bad_input_list("bad-job", f"The job file {path}", place.mistakes, HINT)
     return job

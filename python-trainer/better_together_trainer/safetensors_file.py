@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16"}
+DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 ALIGNMENT = 8
 
 
