@@ -33,14 +33,17 @@ export function withLayoutSearch<S extends z.ZodObject>(
     async optimize(parameters, parent, context, metric) {
       const given = read(parameters);
       requireUsableFormats(parent, given, context.structure);
+      const settings = settingsOf(given);
       const kept: Notice[] = [];
+      const reserve = layoutReserve(settings, context);
       const watched: OptimizerContext = {
         ...context,
+        callsLeft: () => Math.max(0, context.callsLeft() - reserve),
         notice: (notice) => (notice.code === 'start-kept' ? kept.push(notice) : context.notice(notice)),
       };
       const found = await optimize(parameters, parent, watched, metric);
       const result = await searchLayouts(found, context, {
-        settings: settingsOf(given),
+        settings,
         maxDemoTokens: given.maxDemoTokens ?? null,
         enough: given.stopAtScore ?? 1,
         stopLosers: given.stopLosers ?? true,
@@ -52,4 +55,11 @@ export function withLayoutSearch<S extends z.ZodObject>(
       return result;
     },
   };
+}
+
+/** Calls of a budget that are kept back for the layouts, at most half: on a small model they often bring more than any words. */
+function layoutReserve(settings: LayoutSearchSettings, { train, val, structure, callsLeft }: OptimizerContext): number {
+  const predictors = Object.keys(structure.predictors).length;
+  const wanted = layoutCalls(settings, { train: train.length, val: val.length, predictors });
+  return Number.isFinite(callsLeft()) ? Math.min(wanted, Math.floor(callsLeft() / 2)) : 0;
 }

@@ -114,6 +114,13 @@ describe('an optimizer that was made without a thought of layouts', () => {
     expect(() => labeledFewShot({ chatFormats: ['yaml' as never] })).toThrow('labeledFewShot.chatFormats');
   });
 
+  test('leaves calls of a small budget for them', async () => {
+    const search = bootstrapFewShotWithRandomSearch({ numCandidatePrograms: 40, maxLabeledDemos: 3 });
+    const { trials, predictor } = await optimized(search, ({ prompt }) => prompt.system.includes('these lines'), 200);
+    expect(trials.map(({ note }) => note)).toContain('the best as lines');
+    expect(predictor.chatFormat).toBe('lines');
+  });
+
   test('ends within the budget, and says so', async () => {
     const search = labeledFewShot({ k: 2, chatFormats: ['value', 'lines'] });
     const { model, notices } = await optimized(search, () => false, 70);

@@ -311,7 +311,14 @@ describe('bootstrapFinetune', () => {
 
   test('chooses its settings by the size of the model and lets each be changed', async () => {
     const { orders } = await orderOf({});
-    expect(orders[0]?.lora).toEqual({ rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10 });
+    expect(orders[0]?.lora).toEqual({
+      rank: 16,
+      alpha: 32,
+      dropout: 0,
+      rsLora: false,
+      topLayers: 10,
+      targets: 'all',
+    });
     expect(orders[0]?.training).toEqual({
       steps: 50,
       batch: 8,
