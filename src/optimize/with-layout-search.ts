@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { candidateId } from '../core/candidate.ts';
+import { type Candidate, candidateId } from '../core/candidate.ts';
 import type { Notice } from '../core/notice.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Algorithm } from './algorithm.ts';
@@ -35,7 +35,7 @@ export function withLayoutSearch<S extends z.ZodObject>(
       requireUsableFormats(parent, given, context.structure);
       const settings = settingsOf(given);
       const kept: Notice[] = [];
-      const reserve = layoutReserve(settings, context);
+      const reserve = layoutReserve(unlike(parent, settings), context);
       const watched: OptimizerContext = {
         ...context,
         callsLeft: () => Math.max(0, context.callsLeft() - reserve),
@@ -54,6 +54,17 @@ export function withLayoutSearch<S extends z.ZodObject>(
       for (const notice of isKept ? kept : []) context.notice(notice);
       return result;
     },
+  };
+}
+
+/** Without the layouts that the program has already: they are passed over. */
+function unlike({ predictors }: Candidate, settings: LayoutSearchSettings): LayoutSearchSettings {
+  const states = Object.values(predictors);
+  const { chatFormats, labelLists } = settings;
+  return {
+    ...settings,
+    chatFormats: (chatFormats ?? []).filter((format) => states.some(({ chatFormat }) => chatFormat !== format)),
+    labelLists: (labelLists ?? []).filter((list) => states.some(({ labelList = 'shown' }) => labelList !== list)),
   };
 }
 
