@@ -6,7 +6,7 @@ export interface TrainingRow extends TextRow {
   readonly predictor: string;
   /** Id of the train example. */
   readonly example: string;
-  readonly from: 'bootstrapped' | 'labelled';
+  readonly from: 'bootstrapped' | 'labelled' | 'distilled';
   /** What its outputs with a closed set of labels are; null where there is none. */
   readonly label: string | null;
   /** Not learned: its loss says how training goes on. */
@@ -67,7 +67,8 @@ export interface DataSetSummary {
   readonly rows: number;
   /** How many more are held out; not there in runs from before that could be. */
   readonly heldOut?: number;
-  readonly from: { readonly bootstrapped: number; readonly labelled: number };
+  /** `distilled` is there where any are. */
+  readonly from: { readonly bootstrapped: number; readonly labelled: number; readonly distilled?: number };
   /** Of prompts and answers. */
   readonly tokens: number;
   readonly supervisedTokens: number;
@@ -100,7 +101,8 @@ export function summaryOfDataSet(dataSet: DataSet, dropped: Dropped): DataSetSum
   const rows = dataSet.rows.filter(({ heldOut }) => !heldOut);
   const supervised = rows.map(({ completionIds }) => completionIds.length);
   const lengths = rows.map(({ promptIds }, index) => promptIds.length + supervised[index]!);
-  const bootstrapped = rows.filter(({ from }) => from === 'bootstrapped').length;
+  const count = (source: DataSetRow['from']) => rows.filter(({ from }) => from === source).length;
+  const distilled = count('distilled');
   const predictors = [...new Set(rows.map(({ predictor }) => predictor))].map((name) => {
     const own = rows.filter(({ predictor }) => predictor === name);
     return [name, { rows: own.length, labels: labelCounts(own) }];
@@ -108,7 +110,7 @@ export function summaryOfDataSet(dataSet: DataSet, dropped: Dropped): DataSetSum
   return {
     rows: rows.length,
     heldOut: dataSet.rows.length - rows.length,
-    from: { bootstrapped, labelled: rows.length - bootstrapped },
+    from: { bootstrapped: count('bootstrapped'), labelled: count('labelled'), ...(distilled > 0 ? { distilled } : {}) },
     tokens: sum(lengths),
     supervisedTokens: sum(supervised),
     lengths: spread(lengths),

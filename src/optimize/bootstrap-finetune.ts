@@ -11,9 +11,9 @@ import type { Group } from './training-rows.ts';
 const parameters = z.object({
   /**
    * `bootstrapped`: what the teachers (by default the student) got right, as DSPy does. `labelled`: the labels. `both`: what was got right,
-   * and the labels where it was not. Null: `both` where every output of a single predictor is labelled, else `bootstrapped`.
+   * and the labels where it was not. `distilled`: what teachers answer, without asking the metric: for examples without labels. Null: `both` where every output of a single predictor is labelled, else `bootstrapped`.
    */
-  rows: optional(z.enum(['bootstrapped', 'labelled', 'both'])),
+  rows: optional(z.enum(['bootstrapped', 'labelled', 'both', 'distilled'])),
   /** Instructions in the rows: the current ones, or the program's own. */
   rowPrompt: z.enum(['optimized', 'plain']).default('optimized'),
   /** Demos in the rows. The candidate that leaves the step has the prompt of its rows: an adapter is only good with that. */

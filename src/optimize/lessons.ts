@@ -1,5 +1,6 @@
 import type { Candidate } from '../core/candidate.ts';
 import type { Dropped, TrainingRow } from '../core/data-set.ts';
+import { InputError } from '../core/errors.ts';
 import type { Example } from '../core/example.ts';
 import type { Fields } from '../core/json.ts';
 import { type Metric, passes, type Row } from '../core/metric.ts';
@@ -17,7 +18,7 @@ export interface Lessons {
 }
 
 export interface LessonSettings {
-  readonly rows: 'bootstrapped' | 'labelled' | 'both' | null;
+  readonly rows: 'bootstrapped' | 'labelled' | 'both' | 'distilled' | null;
   readonly keep: 'first-good' | 'best-of-n';
   readonly attempts: number;
   readonly temperature: number;
@@ -36,12 +37,29 @@ export async function collectLessons(
   const wanted = settings.rows ?? (labelled.size > 0 && labelled.size === train.length ? 'both' : 'bootstrapped');
   if (wanted === 'labelled')
     return { lessons: [...labelled.values()], dropped: { notLabelled: train.length - labelled.size } };
+  if (wanted === 'distilled') return distilledLessons(parent, settings, context);
   const { good, dropped } = await goodAttempts(parent, settings, context, metric);
-  const learned = [...good.values()].flatMap(callsOf);
+  const learned = [...good.values()].flatMap((row) => callsOf(row, 'bootstrapped'));
   if (wanted === 'bootstrapped') return { lessons: learned, dropped };
   const taught = [...labelled].filter(([id]) => !good.has(id)).map(([, lesson]) => lesson);
   const notLabelled = train.filter(({ id }) => !good.has(id) && !labelled.has(id)).length;
   return { lessons: [...learned, ...taught], dropped: { ...dropped, notLabelled } };
+}
+
+/** What teachers answer, taken as it is: a metric that compares with labels has nothing to say about examples without any. */
+async function distilledLessons(
+  parent: Candidate,
+  settings: LessonSettings,
+  context: OptimizerContext,
+): Promise<Lessons> {
+  if (context.teachers.length === 0)
+    throw new InputError(
+      'teacher-missing',
+      ['rows: "distilled" learns what a teacher answers, and there is none.'],
+      'Give a teacher (--teacher, or the option teacher), or choose rows: "bootstrapped".',
+    );
+  const { good, dropped } = await goodAttempts(parent, settings, context, () => true);
+  return { lessons: [...good.values()].flatMap((row) => callsOf(row, 'distilled')), dropped };
 }
 
 /** By example: the lesson that its labels hold. Only a program of one predictor can be taught from labels alone. */
@@ -107,7 +125,7 @@ const sayThatTheBudgetEnds = ({ notice }: OptimizerContext, asked: number, wante
     message: `The budget has calls left for ${asked} of ${wanted} attempts: the rows are made of what was found until then.`,
   });
 
-const callsOf = ({ example, trace }: Row): Lesson[] =>
+const callsOf = ({ example, trace }: Row, from: Lesson['from']): Lesson[] =>
   trace.flatMap(({ predictor, inputs, outputs }) =>
-    outputs ? [{ predictor, example: example.id, inputs, outputs, from: 'bootstrapped' as const }] : [],
+    outputs ? [{ predictor, example: example.id, inputs, outputs, from }] : [],
   );

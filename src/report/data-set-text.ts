@@ -3,7 +3,8 @@ import { type DataSetRow, type DataSetSummary, droppedText, type Spread } from '
 /** A data set in two lines: how much there is of what; and the labels, and what was left out. */
 export function dataSetLines(summary: DataSetSummary): readonly [string, string] {
   const { rows, heldOut = 0, from, tokens, supervisedTokens, lengths, supervisedPerRow, predictors, dropped } = summary;
-  const sources = `${from.bootstrapped} bootstrapped, ${from.labelled} labelled`;
+  const { bootstrapped, labelled, distilled = 0 } = from;
+  const sources = `${bootstrapped} bootstrapped, ${labelled} labelled${distilled > 0 ? `, ${distilled} distilled` : ''}`;
   const names = inOrder(predictors);
   const labels = names.map(([name, own]) =>
     names.length === 1 ? labelsText(own.labels) : `${name} (${own.rows}): ${labelsText(own.labels)}`,

@@ -138,6 +138,8 @@ function refuseUnseenLabels({ train, val, test }: Splits): void {
   const mistakes: string[] = [];
   for (const [split, examples] of Object.entries({ val, test })) {
     for (const [name, values] of repeatedLabels(examples)) {
+      // Without a single label train is unlabelled on purpose: there are teachers for that.
+      if (!seen.has(name)) continue;
       for (const [value, count] of values) {
         if (!seen.get(name)?.has(value))
           mistakes.push(`${name} "${value}" occurs ${count} times in ${split}, but never in train.`);
@@ -171,6 +173,13 @@ function noticesOf({ train, val, test }: Splits): Notice[] {
     notices.push({
       code: 'few-examples',
       message: `${total} examples to learn from and select on; joint optimization is known to be worth its cost from about 500.`,
+    });
+  }
+  if (train.every(({ labels }) => Object.keys(labels).length === 0)) {
+    notices.push({
+      code: 'train-unlabelled',
+      message:
+        'No train example has a label: metrics that compare with labels find nothing right there. A weight step can learn from a teacher (rows: "distilled").',
     });
   }
   if (val.length === 0) {

@@ -142,7 +142,9 @@ describe('an ensemble', () => {
         ),
       );
     const route = ensemble([sure('billing', 0.6), sure('billing', 0.7), sure('delivery', 0.9)]);
-    expect(await route.predict(ticket)).toEqual({ outputs: { team: 'billing' }, confidence: { team: 0.7 } });
+    const { outputs, confidence, trace } = await route.predict(ticket);
+    expect([outputs, confidence]).toEqual([{ team: 'billing' }, { team: 0.7 }]);
+    expect(trace.map((call) => call.outputs)).toEqual([{ team: 'billing' }, { team: 'billing' }, { team: 'delivery' }]);
   });
 
   test('is scored as any program is', async () => {

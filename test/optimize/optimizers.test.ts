@@ -276,6 +276,19 @@ describe('bootstrapFinetune', () => {
     expect(sources(orders)).toEqual(counts);
   });
 
+  test('learns what a teacher answers, right or wrong, from examples without labels', async () => {
+    const model = student(() => 0);
+    const { parent, structure } = one(model);
+    const unlabelled = numbers(0, 6).map(({ number }) => example({ number }, {}));
+    const { context, orders } = bench(model, structure, { train: unlabelled });
+    const teacher = { structure, candidate: parent };
+    await bootstrapFinetune({ rows: 'distilled' }).optimize(parent, { ...context, teachers: [teacher] });
+    expect(orders[0]?.rows.map(({ from }) => from)).toEqual(Array(6).fill('distilled'));
+    await expect(bootstrapFinetune({ rows: 'distilled' }).optimize(parent, context)).rejects.toMatchObject({
+      code: 'teacher-missing',
+    });
+  });
+
   test('balances the rows it may take over the labels', async () => {
     const { orders } = await orderOf({ rows: 'labelled', maxRows: 10 });
     const answers = orders[0]?.rows.map(({ pieces }) => pieces?.[1]) ?? [];
