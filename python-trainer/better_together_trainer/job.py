@@ -1,8 +1,8 @@
 """The job: read and checked once, here, with every mistake reported at once. The rest of the code trusts it.
 
 Each key is one line below: its name (camelCase in the file), its type, its check. Every key is required but
-`probe`: a default that lives on both sides of a process boundary is one that will differ some day. Paths may
-be relative to the job file.
+`probe` and `neutral`: a default that lives on both sides of a process boundary is one that will differ some
+day. Paths may be relative to the job file.
 """
 
 import dataclasses
@@ -139,6 +139,7 @@ class SftJob(Section):
     start_adapter: Path | None = key(nullable(path_to("folder")))
     training: Training = key(section(Training))
     evaluation: Evaluation | None = key(nullable(section(Evaluation)))
+    neutral: tuple[Probe, ...] = key(listing(section(Probe)), default=())  # where the base should stay itself
     probe: tuple[Probe, ...] = key(listing(section(Probe)), default=())
 
     @property

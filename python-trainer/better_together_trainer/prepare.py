@@ -50,6 +50,7 @@ def prepare_sft(job: SftJob) -> SftInputs:
         raise BadInput("other-base", message, "Name the folder that was imported from the GGUF that runs.")
     check_lora(job, origin)
     check_probes(job.probe, origin.vocabulary, origin.context_tokens)
+    check_probes(job.neutral, origin.vocabulary, origin.context_tokens, name="neutral")
     gguf = open_gguf(job.gguf)
     rows = read_rows(job.rows, origin)
     held_out = read_rows(job.evaluation.rows, origin) if job.evaluation else []
@@ -65,14 +66,14 @@ def check_lora(job: SftJob, origin: Origin) -> None:
         raise bad_input_list("bad-job", "The job", mistakes, hint)
 
 
-def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int) -> None:
+def check_probes(probes: Sequence[Probe], vocabulary: int, context_tokens: int, name: str = "probe") -> None:
     mistakes = []
     for index, probe in enumerate(probes):
         largest, length = max(probe.ids), len(probe.ids)
         if largest >= vocabulary:
-            mistakes.append(f"probe[{index}] has token {largest}; the model has {vocabulary}")
+            mistakes.append(f"{name}[{index}] has token {largest}; the model has {vocabulary}")
         if length > context_tokens:
-            mistakes.append(f"probe[{index}] has {length} tokens; the model's context is {context_tokens}")
+            mistakes.append(f"{name}[{index}] has {length} tokens; the model's context is {context_tokens}")
     if mistakes:
         raise bad_input_list("bad-job", "The job", mistakes, "Make the probes with the model they are for.")
 

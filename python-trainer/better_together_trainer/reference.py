@@ -5,7 +5,7 @@ from the original weights by a KL of 9e-2 and more, from its own dequantised one
 leaves room to see a wrong adapter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -25,14 +25,18 @@ def write_log_probabilities(model: nn.Module, probes: Sequence[Probe], path: Pat
     The file is raw little-endian float32 of shape [positions of all probes in order, vocabulary].
     """
     model.eval()
-    vocabulary = model.config.vocab_size
-    device = next(model.parameters()).device
-    slice_positions = max(1, SLICE_BYTES // (4 * vocabulary))
     with partial(path).open("wb") as file:
         for probe in probes:
-            ids = torch.tensor([probe.ids], device=device)  # (1, T)
-            for positions in torch.tensor(probe.positions, device=device).split(slice_positions):  # (P,)
-                logits = model(input_ids=ids, logits_to_keep=positions, use_cache=False).logits[0]  # (P, V)
-                log_probabilities = logits.float().log_softmax(-1).cpu().numpy()  # (P, V)
-                file.write(log_probabilities.astype("<f4", copy=False).tobytes())
+            for slice_ in log_probabilities(model, probe):
+                file.write(slice_.cpu().numpy().astype("<f4", copy=False).tobytes())
     publish(path)
+
+
+def log_probabilities(model: nn.Module, probe: Probe) -> Iterator[torch.Tensor]:
+    """Slice after slice of a probe's positions, (P, V)."""
+    device = next(model.parameters()).device
+    slice_positions = max(1, SLICE_BYTES // (4 * model.config.vocab_size))
+    ids = torch.tensor([probe.ids], device=device)  # (1, T)
+    for positions in torch.tensor(probe.positions, device=device).split(slice_positions):  # (P,)
+        logits = model(input_ids=ids, logits_to_keep=positions, use_cache=False).logits[0]  # (P, V)
+        yield logits.float().log_softmax(-1)

@@ -17,6 +17,7 @@ from . import checkpoints
 from .adapter import export_adapter
 from .checkpoints import Checkpoint
 from .files import sha256_of
+from .forgetting import divergence_from_base
 from .held_out import is_out_of_patience
 from .job import SftJob
 from .model import TORCH_DEVICES, load_model, require_device
@@ -49,9 +50,10 @@ def run(run: Run) -> dict[str, Any]:
     assert kept is not None, f"the best checkpoint up to step {last.step} is gone"
     targets = export_adapter(job, run.inputs, kept)
     run.clock.lap("export")
-    if job.probe:
+    forgetting = None
+    if job.probe or job.neutral:
         run.events.enter("reference")
-        write_references(job)
+        forgetting = measure_exported(job)
         run.clock.lap("reference")
 
     log = last.log()
@@ -69,6 +71,7 @@ def run(run: Run) -> dict[str, Any]:
             for entry in log
         ],
         "heldOutLosses": [dataclasses.asdict(entry) for entry in last.held_out_losses()],
+        "forgetting": forgetting,
         "seconds": run.clock.seconds,
         "rows": len(run.inputs.rows),
         "heldOutRows": len(run.inputs.held_out),
@@ -106,9 +109,14 @@ def warn(run: Run) -> None:
         run.events.emit("warning", code="slow-precision", message=message, hint=hint)
 
 
-def write_references(job: SftJob) -> None:
-    """Log-probabilities without and with the adapter, read back from the files that are handed out."""
+def measure_exported(job: SftJob) -> dict[str, Any] | None:
+    """Log-probabilities without and with the adapter, read back from the files that are handed out, and how
+    far the two are apart on neutral texts.
+    """
     model = load_model(job.base, dtype=torch.float32, attention="sdpa").to(TORCH_DEVICES[job.device])
-    write_log_probabilities(model, job.probe, job.work_dir / "probe-base.f32")
+    if job.probe:
+        write_log_probabilities(model, job.probe, job.work_dir / "probe-base.f32")
     adapted = PeftModel.from_pretrained(model, job.work_dir / "adapter")
-    write_log_probabilities(adapted, job.probe, job.work_dir / "probe-adapter.f32")
+    if job.probe:
+        write_log_probabilities(adapted, job.probe, job.work_dir / "probe-adapter.f32")
+    return divergence_from_base(adapted, job.neutral) if job.neutral else None

@@ -160,6 +160,7 @@ def sft_job(folder: Path, base: Path, gguf: Path, **changes: Any) -> dict[str, A
             "checkpointSteps": 2,
         },
         "evaluation": None,
+        "neutral": [],
         "probe": [],
     }
     for name, value in changes.items():

@@ -33,7 +33,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path, good: dict) -> None:
 
     job_keys = (
         "version, kind, base, gguf, rows, workDir, device, threads, seed, lora, startAdapter, training, "
-        "evaluation, probe"
+        "evaluation, neutral, probe"
     )
     training_keys = ", ".join(name for name in good["training"] if name != "warmup")
     assert mistakes_in(write_job(tmp_path, good)) == [

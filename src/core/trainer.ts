@@ -76,6 +76,8 @@ export interface TrainingFigures {
   readonly losses: readonly LossAtStep[];
   /** Of rows that were not trained on. */
   readonly heldOutLosses: readonly LossAtStep[];
+  /** KL(base || adapted) on text that is foreign to the rows: how much of the base was forgotten. */
+  readonly forgetting: Parity;
   readonly supervisedTokens: number;
   readonly seconds: number;
 }
@@ -86,6 +88,8 @@ export interface TrainingOutcome {
   readonly startFrom: string | null;
   readonly keptStep: number;
   readonly heldOut: { readonly rows: number; readonly losses: readonly LossAtStep[] } | null;
+  /** How far the adapter moves the base on neutral text. */
+  readonly forgetting: Parity;
 }
 
 /** An adapter, and next-token distributions as the trainer computes them, to be compared with the runtime's. */
@@ -104,6 +108,8 @@ export interface TrainOptions {
   /** Private to this training; what an interrupted one left there is used to go on. */
   readonly folder: string;
   readonly probes: readonly Probe[];
+  /** Where the base should stay as it is. */
+  readonly neutral: readonly Probe[];
   readonly signal?: AbortSignal;
   onProgress?(progress: TrainingProgress): void;
   /** A line about a phase that takes long, such as the import of a base. */
@@ -118,7 +124,7 @@ export interface Trainer {
    * Makes the base trainable (once for each model) and returns its next-token distributions at the probes, for the parity gate.
    * Resolves to null when a base was prepared and accepted before.
    */
-  prepare(options: Omit<TrainOptions, 'startFolder'>): Promise<readonly Float32Array[] | null>;
+  prepare(options: Omit<TrainOptions, 'startFolder' | 'neutral'>): Promise<readonly Float32Array[] | null>;
   /** Called when the prepared base has passed the gate: later runs need not compare it again. */
   accept(base: BaseModel, parity: Parity): Promise<void>;
   train(spec: TrainingSpec, options: TrainOptions): Promise<Trained>;

@@ -12,13 +12,15 @@ export function parityOf(runtime: readonly Float32Array[], trainer: readonly Flo
   }
   const divergences = runtime.map((distribution, index) => divergence(distribution, trainer[index]!));
   const meanKl = divergences.reduce((sum, kl) => sum + kl, 0) / divergences.length;
-  // Five digits: what is left varies with nothing that matters, and the figure is part of an event.
-  return {
-    positions: divergences.length,
-    meanKl: Number(meanKl.toPrecision(5)),
-    worstKl: Number(Math.max(...divergences).toPrecision(5)),
-  };
+  return rounded({ positions: divergences.length, meanKl, worstKl: Math.max(...divergences) });
 }
+
+/** Five digits: what is left varies with nothing that matters, and the figure is part of an event. */
+export const rounded = ({ positions, meanKl, worstKl }: Parity): Parity => ({
+  positions,
+  meanKl: Number(meanKl.toPrecision(5)),
+  worstKl: Number(worstKl.toPrecision(5)),
+});
 
 function divergence(p: Float32Array, q: Float32Array): number {
   if (p.length !== q.length) throw new TypeError(`Vocabularies of ${p.length} and ${q.length} tokens`);

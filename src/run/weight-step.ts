@@ -6,7 +6,8 @@ import type { AdapterFile, Probe, TokenRow } from '../core/lm.ts';
 import type { FitOrder } from '../core/optimizer.ts';
 import type { Store, StoredTraining } from '../core/store.ts';
 import type { Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
-import { parityOf, probesOf, requireEffect, requireParity } from './gates.ts';
+import { parityOf, probesOf, requireEffect, requireParity, rounded } from './gates.ts';
+import { neutralProbes } from './neutral-text.ts';
 import type { Trainable } from './trainable.ts';
 
 interface WeightStep {
@@ -64,7 +65,7 @@ function specOf({ base, startFrom, lora, training, evaluation, seed, ...order }:
 
 /** What a training came to, as it is put on record. */
 function outcomeOf({ startFrom, evaluation }: TrainingSpec, trained: StoredTraining) {
-  const { adapter, steps, keptStep, losses, heldOutLosses } = trained;
+  const { adapter, steps, keptStep, losses, heldOutLosses, forgetting } = trained;
   return {
     adapter,
     finalLoss: losses.at(-1)?.loss ?? null,
@@ -73,6 +74,7 @@ function outcomeOf({ startFrom, evaluation }: TrainingSpec, trained: StoredTrain
       startFrom,
       keptStep,
       heldOut: evaluation && { rows: evaluation.rows.length, losses: heldOutLosses },
+      forgetting: rounded(forgetting),
     },
   };
 }
@@ -89,12 +91,21 @@ async function keepDataSet(order: FitOrder, rows: readonly TokenRow[], { store, 
 async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise<StoredTraining> {
   const { store, trainer, model, signal } = step;
   const probes = probesOf(spec.rows, (await model.engine()).contextTokens);
+  const neutral = await neutralProbes(model.weights);
   step.onPhase('measuring the base on the runtime');
   const runtimeBase = await model.weights.logProbabilities(probes, null);
   await step.releaseModels();
 
   const folder = store.workFolder(key);
-  const options = { base: model.base, folder, probes, signal, onPhase: step.onPhase, onProgress: step.onProgress };
+  const options = {
+    base: model.base,
+    folder,
+    probes,
+    neutral,
+    signal,
+    onPhase: step.onPhase,
+    onProgress: step.onProgress,
+  };
   step.onPhase('preparing the base for training');
   const importedBase = await trainer.prepare(options);
   if (importedBase) {
@@ -111,8 +122,8 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
   const { sha256, path } = trained.adapter;
   store.keepFile('adapter', sha256, path);
   store.keepFile('training', sha256, trained.resumeFrom);
-  const { steps, keptStep, losses, heldOutLosses, supervisedTokens, seconds } = trained;
-  const figures = { steps, keptStep, losses, heldOutLosses, supervisedTokens, seconds };
+  const { steps, keptStep, losses, heldOutLosses, forgetting, supervisedTokens, seconds } = trained;
+  const figures = { steps, keptStep, losses, heldOutLosses, forgetting, supervisedTokens, seconds };
   // `as`: gates are plain data.
   const stored: StoredTraining = { adapter: sha256, ...figures, gates: gates as unknown as Json };
   store.rememberTraining(key, stored, spec as unknown as Json);

@@ -43,9 +43,10 @@ export interface SftRequest {
   readonly device: Device;
   readonly threads: number;
   readonly probes: readonly Probe[];
+  readonly neutral: readonly Probe[];
 }
 
-export function sftJob({ spec, base, gguf, startAdapter, device, threads, probes }: SftRequest): Json {
+export function sftJob({ spec, base, gguf, startAdapter, device, threads, probes, neutral }: SftRequest): Json {
   const { maxGradNorm, weightDecay } = fixedSettings;
   return {
     version,
@@ -68,6 +69,7 @@ export function sftJob({ spec, base, gguf, startAdapter, device, threads, probes
       checkpointSteps: 25,
     },
     evaluation: spec.evaluation && { ...spec.evaluation, rows: heldOutFile },
+    neutral: neutral.map(probeJson),
     probe: probes.map(probeJson),
   };
 }

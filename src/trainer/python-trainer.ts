@@ -70,7 +70,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
       importedBase(base, imports).accept(parity);
     },
 
-    async train(spec, { base, startFolder, folder, probes, ...hooks }) {
+    async train(spec, { base, startFolder, folder, probes, neutral, ...hooks }) {
       if ((spec.startFrom === null) !== (startFolder === null)) {
         throw new TypeError(`An adapter to start from has an id and a folder: ${spec.startFrom}, ${startFolder}`);
       }
@@ -83,6 +83,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
         device: await device(),
         threads,
         probes,
+        neutral,
       });
       writePrivately(join(privateFolder(folder), rowsFile), rowLines(spec.rows));
       if (spec.evaluation) writePrivately(join(folder, heldOutFile), rowLines(spec.evaluation.rows));
@@ -97,6 +98,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
         keptStep: result.keptStep,
         losses: result.losses,
         heldOutLosses: result.heldOutLosses,
+        forgetting: result.forgetting,
         supervisedTokens: result.supervisedTokens,
         seconds: Object.values(result.seconds).reduce((sum, seconds) => sum + seconds, 0),
       };
@@ -112,6 +114,7 @@ const Result = z.object({
   keptStep: z.number(),
   losses: Losses,
   heldOutLosses: Losses,
+  forgetting: z.object({ positions: z.number(), meanKl: z.number(), worstKl: z.number() }),
   supervisedTokens: z.number(),
   seconds: z.record(z.string(), z.number()),
 });

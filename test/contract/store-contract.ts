@@ -311,6 +311,7 @@ const training: StoredTraining = {
   keptStep: 1,
   losses: [{ step: 1, loss: 0.1 + 0.2 }],
   heldOutLosses: [{ step: 1, loss: 1 / 3 }],
+  forgetting: { positions: 3, meanKl: 0.1, worstKl: 0.2 },
   supervisedTokens: 12,
   seconds: 1.5,
   gates: { passed: true },

@@ -117,6 +117,7 @@ test('has the rows that are held out, which are trained on by nobody, and the tr
       startFrom: null,
       keptStep: 1,
       heldOut: { rows: 3, losses: [{ step: 1, loss: 0.75 }] },
+      forgetting: { positions: 1, meanKl: 0.25, worstKl: 0.5 },
     },
   ]);
 });

@@ -37,6 +37,7 @@ export function scriptedTrainer(options: { readonly onTrain?: () => void } = {})
         steps: 1,
         keptStep: 1,
         losses: [{ step: 1, loss: 0.5 }],
+        forgetting: { positions: 1, meanKl: 0.25, worstKl: 0.5 },
         heldOutLosses: spec.evaluation ? [{ step: 1, loss: 0.75 }] : [],
         supervisedTokens: spec.rows.length,
         seconds: 1,

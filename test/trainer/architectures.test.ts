@@ -97,6 +97,7 @@ function trainingOf(name: string): string {
     device: 'cpu',
     threads: 1,
     probes,
+    neutral: [],
   });
   const path = writeJob(`${name}-training`, job);
   writeFileSync(join(root, `${name}-training`, 'rows.jsonl'), rowLines(rows));

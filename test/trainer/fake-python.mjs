@@ -52,6 +52,7 @@ if (command === 'versions') {
       keptStep: 1,
       losses: [{ step: 1, loss: 0.5 }],
       heldOutLosses: [{ step: 1, loss: 0.75 }],
+      forgetting: { positions: 2, meanKl: 0.25, worstKl: 0.5 },
       supervisedTokens: 3,
       seconds: { load: 1, train: 2.5 },
     };

@@ -158,7 +158,7 @@ describe('a base', () => {
     mkdirSync(imported, { recursive: true });
     writeFileSync(join(imported, 'model.safetensors'), 'half');
     const error = await trainerWith({ refuse: 'bad-base' })
-      .train(spec, { base, startFolder: '/peft', folder: folderOf('work'), probes })
+      .train(spec, { base, startFolder: '/peft', folder: folderOf('work'), probes, neutral })
       .catch((thrown) => thrown);
     expect(error).toBeInstanceOf(WorldError);
     expect(error).toMatchObject({ code: 'import-damaged', message: expect.stringContaining('It cannot be.') });
@@ -169,7 +169,7 @@ describe('a base', () => {
 describe('a training', () => {
   test('is asked for in one job with the rows beside it, and offline', async () => {
     const folder = folderOf('work');
-    await trainerWith({}, { device: 'cpu' }).train(spec, { base, startFolder: '/peft', folder, probes });
+    await trainerWith({}, { device: 'cpu' }).train(spec, { base, startFolder: '/peft', folder, probes, neutral });
     const read = (name: string) => readFileSync(join(folder, name), 'utf8');
     expect(JSON.parse(read('job.json'))).toEqual({
       version: 1,
@@ -196,6 +196,7 @@ describe('a training', () => {
         checkpointSteps: 25,
       },
       evaluation: { rows: 'held-out.jsonl', everySteps: 5, patience: 3, keep: 'best' },
+      neutral: [{ ids: [9, 8], positions: [0] }],
       probe: [
         { ids: [1, 2, 3], positions: [0, 2] },
         { ids: [4, 5], positions: [1] },
@@ -221,6 +222,7 @@ describe('a training', () => {
       startFolder: '/peft',
       folder,
       probes,
+      neutral,
       onProgress: ({ loss }) => losses.push(loss),
     });
     expect(trained).toEqual({
@@ -232,6 +234,7 @@ describe('a training', () => {
       keptStep: 1,
       losses: [{ step: 1, loss: 0.5 }],
       heldOutLosses: [{ step: 1, loss: 0.75 }],
+      forgetting: { positions: 2, meanKl: 0.25, worstKl: 0.5 },
       supervisedTokens: 3,
       seconds: 3.5,
     });
@@ -239,12 +242,12 @@ describe('a training', () => {
   });
 
   test('that the trainer refuses fails the step', async () => {
-    const options = { base, startFolder: '/peft', folder: folderOf('work'), probes };
+    const options = { base, startFolder: '/peft', folder: folderOf('work'), probes, neutral };
     await expect(trainerWith({ refuse: 'no-rows' }).train(spec, options)).rejects.toThrow(StepError);
   });
 
   test('from an adapter needs its folder', async () => {
-    const options = { base, startFolder: null, folder: folderOf('work'), probes };
+    const options = { base, startFolder: null, folder: folderOf('work'), probes, neutral };
     await expect(trainerWith().train(spec, options)).rejects.toThrow(TypeError);
   });
 });
@@ -269,6 +272,7 @@ const probes = [
   { ids: [1, 2, 3], positions: [0, 2] },
   { ids: [4, 5], positions: [1] },
 ];
+const neutral = [{ ids: [9, 8], positions: [0] }];
 const spec: TrainingSpec = {
   base: 'b5',
   startFrom: 'a0',

@@ -57,7 +57,7 @@ test('stops when asked, trains when started again, and does what is finished no 
     const steps: number[] = [];
     const onProgress = ({ step }: TrainingProgress) => steps.push(step);
     const trained = await trainer()
-      .train(spec, { base, startFolder: null, folder, probes, onProgress, ...hooks })
+      .train(spec, { base, startFolder: null, folder, probes, neutral, onProgress, ...hooks })
       .catch((error: unknown) => error);
     return { steps, trained };
   };
@@ -77,6 +77,8 @@ test('stops when asked, trains when started again, and does what is finished no 
   expect(trained.losses.map(({ step }) => step)).toEqual(range(1, spec.training.steps));
   expect(trained.heldOutLosses.map(({ step }) => step)).toEqual([2, 4]);
   expect([trained.steps, trained.keptStep]).toEqual([4, 4]);
+  expect(trained.forgetting.positions).toBe(2);
+  expect(trained.forgetting.meanKl).toBeGreaterThan(0);
   expect(trained.supervisedTokens).toBe(2 * spec.training.batch * spec.training.steps);
   expect([...trained.probeBase, ...trained.probeAdapter].map(probabilityMass)).toEqual(Array(6).fill(1));
   expect(trained.probeAdapter).not.toEqual(trained.probeBase);
@@ -86,7 +88,7 @@ test('stops when asked, trains when started again, and does what is finished no 
 test('refuses what cannot be trained before anything is loaded, all of it at once', async () => {
   const wrong = { ...spec, lora: { ...spec.lora, rank: 0 }, training: { ...spec.training, learningRate: -1 } };
   const error = await trainer()
-    .train(wrong, { base, startFolder: null, folder: join(root, 'wrong'), probes })
+    .train(wrong, { base, startFolder: null, folder: join(root, 'wrong'), probes, neutral })
     .catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(StepError);
   expect(error).toMatchObject({ code: 'bad-job', message: expect.stringMatching(/lora\.rank[\s\S]*learningRate/) });
@@ -100,6 +102,7 @@ const probes = [
   { ids: [1, 5, 6, 7], positions: [1, 3] },
   { ids: [1, 9], positions: [1] },
 ];
+const neutral = [{ ids: [1, 30, 31], positions: [1, 2] }];
 const spec: TrainingSpec = {
   base: 'tiny',
   startFrom: null,
