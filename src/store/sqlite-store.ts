@@ -1,15 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Database } from 'better-sqlite3';
 import type { Store } from '../core/store.ts';
+import { temporaryFolder } from '../system/temporary-folder.ts';
 import { journal } from './journal.ts';
 import { openDatabase, openInMemory } from './open-database.ts';
 import { queriesOn } from './queries.ts';
 import { rememberedCalls } from './remembered-calls.ts';
 import { rememberedEmbeddings } from './remembered-embeddings.ts';
 import { rememberedTrainings } from './remembered-trainings.ts';
+import { locksInFolder, locksInMemory } from './run-locks.ts';
 import { storedCalls } from './stored-calls.ts';
 import { storedDataSets } from './stored-data-sets.ts';
 import { storedFiles } from './stored-files.ts';
@@ -19,21 +18,22 @@ import { storedFiles } from './stored-files.ts';
  * Throws an `InputError` with the remedy when the file is not a store, is newer than this program, or is damaged.
  */
 export function sqliteStore(path: string): Store {
-  return storeOn(openDatabase(path), path, `${resolve(path)}.files`);
+  const folder = `${resolve(path)}.files`;
+  return storeOn(openDatabase(path), path, storedFiles(folder, locksInFolder(join(folder, 'locks'))));
 }
 
-/** The same for one process: the rows live as long as the store, and so do the files. */
+/** The same for one process: the rows live as long as the store, and so do the files; at the latest they are gone when the process ends. */
 export function memoryStore(): Store {
-  const files = join(tmpdir(), `better-together-${randomUUID()}`);
-  const store = storeOn(openInMemory(), 'memory', files);
+  const folder = temporaryFolder();
+  const store = storeOn(openInMemory(), 'memory', storedFiles(folder.path, locksInMemory()));
   const close = () => {
     store.close();
-    rmSync(files, { recursive: true, force: true });
+    folder.remove();
   };
   return { ...store, close };
 }
 
-function storeOn(database: Database, name: string, files: string): Store {
+function storeOn(database: Database, name: string, files: ReturnType<typeof storedFiles>): Store {
   const query = queriesOn(database, name);
   const calls = rememberedCalls(query);
   const close = () => {
@@ -49,7 +49,7 @@ function storeOn(database: Database, name: string, files: string): Store {
     ...rememberedTrainings(query),
     ...storedDataSets(query),
     ...journal(query),
-    ...storedFiles(files),
+    ...files,
     close,
   };
 }

@@ -1,18 +1,15 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { WorldError } from '../core/errors.ts';
-import { shortId } from '../core/json.ts';
 import type { Store } from '../core/store.ts';
 import { moveDurably, privateFolder, withFile } from '../system/files.ts';
-import { lockHolder, tryLock } from '../system/lock.ts';
+import type { HoldRun } from './run-locks.ts';
 
-/** The part of a store that lies beside the database: adapters, trainings, unfinished work and the runs' locks. Made when first used. */
-export function storedFiles(root: string) {
+/** The part of a store that lies beside the database: adapters, trainings and unfinished work. Made when first used. */
+export function storedFiles(root: string, holdRun: HoldRun) {
   const place = {
     adapter: (id: string) => join(root, 'adapters', `${checked(id)}.gguf`),
     training: (id: string) => join(root, 'trainings', checked(id)),
     work: (id: string) => join(root, 'work', checked(id)),
-    lock: (id: string) => join(root, 'locks', `${checked(id)}.lock`),
   };
 
   return {
@@ -33,17 +30,7 @@ export function storedFiles(root: string) {
       const path = place.work(id);
       withFile(path, () => rmSync(path, { recursive: true, force: true }));
     },
-    holdRun(id) {
-      const path = place.lock(id);
-      privateFolder(dirname(path));
-      const release = tryLock(path);
-      if (release) return release;
-      throw new WorldError(
-        'run-held',
-        `Run ${shortId(id)} is being executed by process ${lockHolder(path)} already.`,
-        'Wait until that process has ended, or stop it, and run the same command again.',
-      );
-    },
+    holdRun: (id) => holdRun(checked(id)),
   } satisfies Partial<Store>;
 }
 
