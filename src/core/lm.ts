@@ -184,6 +184,15 @@ export interface Weights {
   embed(texts: readonly string[]): Promise<Float32Array[]>;
 }
 
+/** What opening a model takes of the memory of a GPU, by an estimate, and how much of it is free. */
+export interface MemoryNeed {
+  readonly bytes: number;
+  readonly freeBytes: number;
+}
+
+/** Resolves when the memory may be taken: who had to make room for it is closed. */
+export type MakeRoom = (need: MemoryNeed) => Promise<void>;
+
 /** The port that every model host implements. One instance serves one base model and any number of its adapters. */
 export interface LanguageModel {
   readonly base: BaseModel;
@@ -192,9 +201,9 @@ export interface LanguageModel {
   /**
    * Opens the model when it is closed. `wanted` is the engine of a run's first start: its layout is used again, whatever the hardware offers
    * now. Without it, `neededTokens` says how long the longest call may get, prompt and answer together: a host that chooses its context
-   * itself makes it as large, as far as the model goes.
+   * itself makes it as large, as far as the model goes. `makeRoom` is asked before memory of a GPU is taken, now and at every later opening.
    */
-  engine(wanted?: Engine, neededTokens?: number): Promise<Engine>;
+  engine(wanted?: Engine, neededTokens?: number, makeRoom?: MakeRoom): Promise<Engine>;
   generate(
     request: LmRequest,
     options: { readonly adapter: AdapterFile | null; readonly signal?: AbortSignal },

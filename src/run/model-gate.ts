@@ -1,10 +1,11 @@
 import type { LanguageModel } from '../core/lm.ts';
+import { createGpuRoom } from './gpu-room.ts';
 
-/** What all models of a run go through: on a CPU one computes at a time, with all the run's threads. */
+/** What all models of a run go through: on a CPU one computes at a time, with all the run's threads; on a GPU those are open that fit. */
 export interface ModelGate {
   /** The same model, whose work waits for its turn. One that does not compute on this CPU waits only until that is known. */
   guard(model: LanguageModel): LanguageModel;
-  /** How often the turn went from one model to another. */
+  /** How often the turn went from one model to another, or a model was closed for another. */
   switches(): number;
 }
 
@@ -17,6 +18,7 @@ export function createModelGate(): ModelGate {
   let running = 0;
   let left = callsPerTurn;
   let switches = 0;
+  const gpu = createGpuRoom(callsPerTurn);
 
   function admit(): void {
     for (;;) {
@@ -58,11 +60,13 @@ export function createModelGate(): ModelGate {
   }
 
   return {
-    switches: () => switches,
+    switches: () => switches + gpu.closings(),
     guard(model) {
       let computesElsewhere = false;
       const { weights } = model;
-      const inTurn = <Result>(task: () => Promise<Result>) => (computesElsewhere ? task() : during(model, task));
+      const tenant = gpu.tenant(model);
+      const inTurn = <Result>(task: () => Promise<Result>) =>
+        computesElsewhere ? tenant.during(task) : during(model, task);
       return {
         base: model.base,
         get notices() {
@@ -70,7 +74,7 @@ export function createModelGate(): ModelGate {
         },
         engine: (wanted, neededTokens) =>
           inTurn(async () => {
-            const engine = await model.engine(wanted, neededTokens);
+            const engine = await model.engine(wanted, neededTokens, tenant.makeRoom);
             computesElsewhere = engine.device !== 'cpu';
             return engine;
           }),
@@ -81,7 +85,7 @@ export function createModelGate(): ModelGate {
           logProbabilities: (probes, adapter) => inTurn(() => weights.logProbabilities(probes, adapter)),
           embed: (texts) => inTurn(() => weights.embed(texts)),
         },
-        release: () => model.release(),
+        release: tenant.release,
       };
     },
   };

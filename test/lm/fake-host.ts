@@ -1,6 +1,7 @@
 // A model host without a model: what it does with a request is written in the user text: a word, its argument (a `path` is a marker file), and how long it is
 // silent before the answer.
-import { appendFileSync, existsSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Engine } from '../../src/core/lm.ts';
 import type { FromHost, OpenOrder, ToHost, Work, WorkResult } from '../../src/lm/llama/protocol.ts';
 import { hostDescriptor } from '../../src/system/message-channel.ts';
@@ -38,8 +39,9 @@ function open({ gguf, earlier }: OpenOrder): void {
   else if (!gguf.includes('silent')) {
     const version = gguf.includes('updated') && existsSync(`${gguf}.updated`) ? '2' : '1';
     const { threads } = earlier ?? engine;
+    const device = gguf.includes('gpu') ? 'cuda: a card' : 'cpu';
     const notices = [{ code: 'fake', message: 'Nothing is real.' }];
-    tell({ type: 'opened', engine: { ...engine, version, threads }, notices });
+    tell({ type: 'opened', engine: { ...engine, device, version, threads }, notices });
   }
 }
 
@@ -47,6 +49,28 @@ function open({ gguf, earlier }: OpenOrder): void {
 const unanswered = ['hang', 'announce-and-hang', 'fail'];
 
 const announce = (passMs: string) => tell({ type: 'progress', memoryBytes: 0, passMs: Number(passMs) });
+
+/** A card of 10 GB that hosts share: each has a file that says how much it took. `gpu-4` in a model's name: it needs 4. */
+const card = {
+  folder: () => join(dirname(order.gguf), 'card'),
+  bytes: () => Number(/gpu-(\d+)/.exec(order.gguf)?.[1] ?? 0),
+  free(): number {
+    const taken = readdirSync(this.folder()).map((name) => Number(readFileSync(join(this.folder(), name), 'utf8')));
+    return 10 - taken.reduce((sum, bytes) => sum + bytes, 0);
+  },
+  ask() {
+    tell({ type: 'needs', need: { bytes: this.bytes(), freeBytes: this.free() } });
+  },
+  take() {
+    if (this.bytes() > this.free()) process.stderr.write('CUDA error: out of memory\n');
+    if (this.bytes() > this.free()) process.abort();
+    writeFileSync(join(this.folder(), String(process.pid)), String(this.bytes()));
+    open(order);
+  },
+  giveBack() {
+    if (order.gguf.includes('gpu')) rmSync(join(this.folder(), String(process.pid)), { force: true });
+  },
+};
 
 /** What it does before the answer with a request that begins with this word. */
 const acts: Readonly<Record<string, (argument: string, id: number) => void>> = {
@@ -115,12 +139,15 @@ parent.onMessage((received) => {
   const message = received as ToHost;
   if (message.type === 'work') work(message.id, message.work);
   else if (message.type === 'drop') dropped.push(message.id);
+  else if (message.type === 'take') card.take();
   else {
     order = message.order;
-    open(order);
+    if (order.gguf.includes('gpu')) card.ask();
+    else open(order);
   }
 });
 parent.onEnd(() => {
+  card.giveBack();
   rmSync(order.scratch, { recursive: true });
   process.exit(0);
 });

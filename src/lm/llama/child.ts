@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import type { MemoryNeed } from '../../core/lm.ts';
 import { onNetworkAttempt, watchThisProcess } from '../../system/network.ts';
 import { parentProcess } from '../../system/parent-process.ts';
 import { toCrossing } from './crossing-error.ts';
@@ -12,6 +13,7 @@ const parent = parentProcess();
 const log = createLogLines();
 const drops = new Map<number, AbortController>();
 let host: Host | null = null;
+let onTake: () => void = () => {};
 let scratch: string | null = null;
 let progress: { readonly passMs: number } | null = null;
 
@@ -28,11 +30,18 @@ async function end(error: unknown): Promise<void> {
 async function open(order: OpenOrder): Promise<void> {
   scratch = order.scratch;
   try {
-    host = await openHost(order, log, { onProgress, onBroken: end });
+    host = await openHost(order, log, { onProgress, onBroken: end, makeRoom });
     tell({ type: 'opened', engine: host.engine, notices: host.notices });
   } catch (error) {
     tell({ type: 'not-opened', error: toCrossing(error) });
   }
+}
+
+function makeRoom(need: MemoryNeed): Promise<void> {
+  tell({ type: 'needs', need });
+  return new Promise((resolve) => {
+    onTake = resolve;
+  });
 }
 
 const onProgress = (passMs = 0): void => {
@@ -59,6 +68,7 @@ parent.onMessage((received) => {
   // `as`: the parent is our own code, in the same version.
   const message = received as ToHost;
   if (message.type === 'open') void open(message.order);
+  else if (message.type === 'take') onTake();
   else if (message.type === 'work') void work(message.id, message.work);
   else drops.get(message.id)?.abort();
 });

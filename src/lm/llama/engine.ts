@@ -9,11 +9,11 @@ import {
   NoBinaryFoundError,
 } from 'node-llama-cpp';
 import { InputError, WorldError } from '../../core/errors.ts';
-import type { Engine } from '../../core/lm.ts';
+import type { Engine, MakeRoom } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
-import { freeMemoryBytes } from '../../system/hardware.ts';
+import { chooseLayout, memoryNeed } from './layout.ts';
 import type { LogLines } from './log-lines.ts';
-import { type Layout, layoutOf, type OpenOrder } from './protocol.ts';
+import type { OpenOrder } from './protocol.ts';
 
 /** The loaded model, what computes it, and in which layout. */
 export interface OpenedModel {
@@ -23,10 +23,17 @@ export interface OpenedModel {
   readonly notices: readonly Notice[];
 }
 
-export async function openModel(order: OpenOrder, log: LogLines, onProgress: () => void): Promise<OpenedModel> {
+export interface OpeningEvents {
+  onProgress(): void;
+  /** Asked before memory of a GPU is taken. */
+  readonly makeRoom: MakeRoom;
+}
+
+export async function openModel(order: OpenOrder, log: LogLines, events: OpeningEvents): Promise<OpenedModel> {
   const { llama, notices } = await startLlama(deviceOf(order), log);
-  const model = await loadModel(llama, order.gguf, log, onProgress);
-  const layout = await chooseLayout(order, llama, model);
+  if (llama.gpu !== false) await events.makeRoom(await memoryNeed(order, llama));
+  const model = await loadModel(llama, order.gguf, log, events.onProgress);
+  const layout = await chooseLayout(order, llama, model.fileInsights);
   const { release } = llama.llamaCppRelease;
   const engine = {
     name: 'node-llama-cpp',
@@ -116,7 +123,7 @@ async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: 
       modelPath: gguf,
       gpuLayers,
       checkTensors: true,
-      onLoadProgress: onProgress,
+      onLoadProgress: () => onProgress(),
       defaultContextFlashAttention: false,
     });
   } catch (cause) {
@@ -132,57 +139,6 @@ async function loadModel(llama: Llama, gguf: string, log: LogLines, onProgress: 
       { cause },
     );
   }
-}
-
-/** Tokens of a context that nobody has asked for more of: prompts of a few demos, and questions to a prompt model. */
-const usualContextTokens = 2048;
-
-/** No more than this is taken by itself: one endless row must not take the memory of all others. */
-const mostContextTokens = 8192;
-
-async function chooseLayout(
-  { wishes, neededTokens, earlier }: OpenOrder,
-  llama: Llama,
-  model: LlamaModel,
-): Promise<Layout> {
-  const device = await deviceName(llama);
-  if (earlier) return { ...layoutOf(earlier), device };
-  const trained = model.trainContextSize;
-  const contextTokens = wishes.contextTokens ?? Math.min(Math.max(usualContextTokens, neededTokens), mostContextTokens);
-  const layout = {
-    device,
-    threads: wishes.threads,
-    batchTokens: wishes.batchTokens ?? 512,
-    // Rounded up here as the library does it, so that the number recorded is the number used.
-    contextTokens: Math.min(Math.ceil(contextTokens / 256) * 256, trained),
-  };
-  return { ...layout, sequences: wishes.sequences ?? (await defaultSequences(llama, model, layout)) };
-}
-
-async function deviceName(llama: Llama): Promise<string> {
-  if (llama.gpu === false) return 'cpu';
-  return `${llama.gpu}: ${(await llama.getGpuDeviceNames()).join(', ')}`;
-}
-
-/**
- * As many rows at once as fit in four fifths of the free memory of the device: up to 32 on a GPU; up to 8 on a CPU, which more rows do not
- * make faster. Twice, because two contexts may be open at once, one for each adapter.
- */
-async function defaultSequences(llama: Llama, model: LlamaModel, layout: Omit<Layout, 'sequences'>): Promise<number> {
-  const isCpu = llama.gpu === false;
-  const free = isCpu ? freeMemoryBytes() : (await llama.getVramState()).free;
-  for (const sequences of isCpu ? [8, 4, 2] : [32, 16, 8, 4, 2]) {
-    const { gpuVram, cpuRam } = await model.fileInsights.estimateContextResourceRequirementsV2({
-      contextSize: layout.contextTokens,
-      batchSize: layout.batchTokens,
-      sequences,
-      modelGpuLayers: model.gpuLayers,
-      flashAttention: false,
-      swaFullCache: true,
-    });
-    if (2 * (isCpu ? cpuRam : gpuVram) < 0.8 * free) return sequences;
-  }
-  return 1;
 }
 
 /** Which of the backend files was picked for this processor: it changes results by itself. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { WorldError } from '../../core/errors.ts';
-import type { Engine } from '../../core/lm.ts';
+import type { Engine, MakeRoom, MemoryNeed } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { offlineEnvironment } from '../../system/environment.ts';
 import { type Ending, type HostProcess, startHostProcess } from '../../system/host-process.ts';
@@ -49,6 +49,7 @@ export interface HostLinkOptions {
   readonly openingPatienceMs: number;
   /** Whether it has work. */
   isBusy(): boolean;
+  readonly makeRoom: MakeRoom;
   readonly events: HostLinkEvents;
 }
 
@@ -65,7 +66,7 @@ const env = {
 
 /** Starts a host and waits until its model is open; throws an InputError or a WorldError when that fails, with nothing left behind. */
 export async function openHostLink(options: HostLinkOptions): Promise<HostLink> {
-  const { entry, order, patienceMs, openingPatienceMs, isBusy, events } = options;
+  const { entry, order, patienceMs, openingPatienceMs, isBusy, makeRoom, events } = options;
   const scratch = await mkdtemp(join(tmpdir(), 'better-together-'));
   const opening = deferred<FromHost & { type: 'opened' }>();
   const life = { opened: false, ending: false, over: false, broken: '' };
@@ -92,6 +93,7 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
 
   function dispatch(message: FromHost): void {
     if (message.type === 'opened') opening.resolve(message);
+    else if (message.type === 'needs') grant(message.need).catch(opening.reject);
     else if (message.type === 'not-opened') opening.reject(fromCrossing(message.error));
     else if (message.type === 'started') events.onStarted(message.id);
     else if (message.type === 'done') events.onDone(message.id, message.result);
@@ -99,6 +101,14 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
     else if (message.type === 'progress') progressed(message);
     else if (message.type === 'network') reportNetworkAttempt(message.to);
     else if (message.type === 'broken') life.broken = message.message;
+  }
+
+  /** It waits for others as long as they need, which is no silence of its own. */
+  async function grant(need: MemoryNeed): Promise<void> {
+    watch.stop();
+    await makeRoom(need);
+    watch = startWatchdog(openingPatienceMs, hungry);
+    host.send({ type: 'take' } satisfies ToHost);
   }
 
   function progressed({ memoryBytes, passMs }: FromHost & { type: 'progress' }): void {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type LlamaModel, TokenBias } from 'node-llama-cpp';
-import type { AdapterFile, Engine, LmRequest, LmResponse, Probe } from '../../core/lm.ts';
+import type { AdapterFile, Engine, LmRequest, LmResponse, MakeRoom, Probe } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 import { answer } from './answer.ts';
 import { type CompiledPlan, compilePlan } from './compiled-plan.ts';
@@ -36,6 +36,7 @@ export interface HostEvents {
   /** Something was computed; `passMs`: how long it should take until there is something to tell again. */
   onProgress(passMs?: number): void;
   onBroken(error: unknown): void;
+  readonly makeRoom: MakeRoom;
 }
 
 interface Parts {
@@ -49,7 +50,7 @@ interface Parts {
 }
 
 export async function openHost(order: OpenOrder, log: LogLines, events: HostEvents): Promise<Host> {
-  const { llama, model, engine, notices } = await openModel(order, log, events.onProgress);
+  const { llama, model, engine, notices } = await openModel(order, log, events);
   const renderer = createRenderer(model);
   const grammars = createGrammars(llama, model);
   const { scratch } = order;

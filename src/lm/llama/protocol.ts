@@ -1,4 +1,13 @@
-import type { AdapterFile, Engine, LmRequest, LmResponse, Probe, TextRow, TokenRow } from '../../core/lm.ts';
+import type {
+  AdapterFile,
+  Engine,
+  LmRequest,
+  LmResponse,
+  MemoryNeed,
+  Probe,
+  TextRow,
+  TokenRow,
+} from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
 
 export type DeviceChoice = 'auto' | 'cpu' | 'cuda' | 'metal';
@@ -58,10 +67,14 @@ export interface CrossingError {
 
 export type ToHost =
   | { readonly type: 'open'; readonly order: OpenOrder }
+  /** The answer to `needs`. */
+  | { readonly type: 'take' }
   | { readonly type: 'work'; readonly id: number; readonly work: Work }
   | { readonly type: 'drop'; readonly id: number };
 
 export type FromHost =
+  /** Before it takes memory of a GPU: it waits until it is told to. */
+  | { readonly type: 'needs'; readonly need: MemoryNeed }
   | { readonly type: 'opened'; readonly engine: Engine; readonly notices: readonly Notice[] }
   | { readonly type: 'not-opened'; readonly error: CrossingError }
   /** Something was computed since the last sign of life; the memory that the process has now; and how long its pass should take. */
@@ -81,6 +94,8 @@ export function isFromHost(message: unknown): message is FromHost {
   switch (message.type) {
     case 'progress':
       return Number.isFinite(message.memoryBytes) && Number.isFinite(message.passMs);
+    case 'needs':
+      return isObject(message.need) && Number.isFinite(message.need.bytes) && Number.isFinite(message.need.freeBytes);
     case 'opened':
       return isObject(message.engine) && Array.isArray(message.notices);
     case 'not-opened':

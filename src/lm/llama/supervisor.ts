@@ -1,5 +1,5 @@
 import { WorldError } from '../../core/errors.ts';
-import type { Engine } from '../../core/lm.ts';
+import type { Engine, MakeRoom } from '../../core/lm.ts';
 import { createCallBook } from './call-book.ts';
 import { type HostLink, type HostLinkEvents, openHostLink } from './host-link.ts';
 import { createHostWear } from './host-wear.ts';
@@ -8,7 +8,7 @@ import { layoutOf, type OpenOrder, type Work, type WorkResult } from './protocol
 /** A model host as one uses it: opened when needed, opened again when it dies, closed on request. */
 export interface Supervisor {
   /** Opens the host at first; known from then on without opening it again, unless another layout is wanted. */
-  engine(wanted?: Engine, neededTokens?: number): Promise<Engine>;
+  engine(wanted?: Engine, neededTokens?: number, makeRoom?: MakeRoom): Promise<Engine>;
   /** The engine and its notices once the host was opened. */
   known(): Pick<HostLink, 'engine' | 'notices'> | null;
   /** Settles exactly once; rejects with the signal's reason, an InputError, a WorldError, or a HostKiller. */
@@ -37,6 +37,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
   let earlier: Engine | null = null;
   let neededTokens = 0;
   let closing: Promise<void> | null = null;
+  let makeRoom: MakeRoom = async () => {};
 
   const events: HostLinkEvents = {
     onStarted: calls.started,
@@ -69,6 +70,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
       patienceMs,
       openingPatienceMs,
       isBusy: () => calls.size() > 0,
+      makeRoom,
       events,
     });
     if (known && !isSame(known.engine, fresh.engine)) {
@@ -164,7 +166,8 @@ export function supervise(options: SupervisorOptions): Supervisor {
   }
 
   return {
-    async engine(wanted, tokens = 0) {
+    async engine(wanted, tokens = 0, room = makeRoom) {
+      makeRoom = room;
       if (!wanted) await makeRoomFor(tokens);
       else if (!(known && hasLayoutOf(known.engine, wanted))) await changeLayout(wanted);
       if (!known) await use(open);
