@@ -3,8 +3,8 @@ import { WorldError } from '../../src/core/errors.ts';
 import type { RunEvent } from '../../src/core/event.ts';
 import type { LmRequest } from '../../src/core/lm.ts';
 import type { Store } from '../../src/core/store.ts';
-import { memoryStore } from '../../src/store/sqlite-store.ts';
 import { budgetRun } from '../support/budget-run.ts';
+import { ownStore } from '../support/own-store.ts';
 import { student } from '../support/parity-task.ts';
 import type { ScriptedModel } from '../support/scripted-model.ts';
 
@@ -35,7 +35,7 @@ const ofType = (events: readonly RunEvent[], type: RunEvent['type']) => events.f
 const textOf = (events: readonly RunEvent[]) => events.map((event) => JSON.stringify(event));
 
 test('a search whose time is over ends with the best so far, and the record says that it cannot be reproduced from scratch', async () => {
-  const store = memoryStore();
+  const store = ownStore();
   const { summary } = await start(slow(1), store);
   expect(ofType(store.events(summary.run), 'time-over')).toHaveLength(1);
   expect(summary.notices.map(({ code }) => code)).toEqual(
@@ -44,22 +44,22 @@ test('a search whose time is over ends with the best so far, and the record says
   expect(summary.reproducible).toBe('replay');
   expect(summary.budget?.minutes.spent).toBeGreaterThan(1);
   expect(summary.chosen.strategy).toBe('p');
-  const { summary: free } = await start(slow(1), memoryStore(), 'p', null);
+  const { summary: free } = await start(slow(1), ownStore(), 'p', null);
   expect(free.reproducible).toBe('bytes');
   expect(summary.calls.requested).toBeLessThan(free.calls.requested);
 });
 
 test('time that suffices ends nothing', async () => {
-  const store = memoryStore();
+  const store = ownStore();
   const { summary } = await start(slow(1), store, 'p', 100);
-  const { summary: free } = await start(slow(1), memoryStore(), 'p', null);
+  const { summary: free } = await start(slow(1), ownStore(), 'p', null);
   expect(ofType(store.events(summary.run), 'time-over')).toEqual([]);
   expect(summary.calls.requested).toBe(free.calls.requested);
 });
 
 test('a resumed run whose time had been over goes on as if it were, however fast it is now', async () => {
-  const undisturbed = await start(slow(1), memoryStore(), 'p -> p');
-  const store = memoryStore();
+  const undisturbed = await start(slow(1), ownStore(), 'p -> p');
+  const store = ownStore();
   const full = new WorldError('disk-full', 'The disk is full.', 'Make room.');
   const dying: Store = {
     ...store,
@@ -77,7 +77,7 @@ test('a resumed run whose time had been over goes on as if it were, however fast
 });
 
 test('a resumed run comes to where it was even when its time is over from the first moment, and ends there', async () => {
-  const store = memoryStore();
+  const store = ownStore();
   const dying = budgetRun(slow(0, 70).model, { store, strategy: 'p', maxMinutes: 1 }).run;
   await expect(dying).rejects.toThrow('The host died.');
   const recorded = textOf(store.events(dying.id));
@@ -91,7 +91,7 @@ test('a resumed run comes to where it was even when its time is over from the fi
 });
 
 test('active time is the sum over all starts', async () => {
-  const inner = memoryStore();
+  const inner = ownStore();
   const before = { number: 7, calls: 0, seconds: 61, endedBy: 'host-died' };
   const store: Store = { ...inner, starts: (run) => [before, ...inner.starts(run)] };
   const { summary } = await start(slow(0), store);
@@ -101,7 +101,7 @@ test('active time is the sum over all starts', async () => {
 });
 
 test('nothing is trained when the time is over', async () => {
-  const store = memoryStore();
+  const store = ownStore();
   const { summary } = await start(slow(10), store, 'w');
   expect(ofType(store.events(summary.run), 'step-failed')).toMatchObject([{ code: 'budget-spent' }]);
   expect(ofType(store.events(summary.run), 'trained')).toEqual([]);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { LmRequest } from '../../src/core/lm.ts';
-import { memoryStore } from '../../src/store/sqlite-store.ts';
 import { budgetRun } from '../support/budget-run.ts';
 import { drawFor, meteredModel } from '../support/metered-model.ts';
+import { ownStore } from '../support/own-store.ts';
 import { student } from '../support/parity-task.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
 
@@ -118,7 +118,7 @@ describe('any budget', () => {
   test('comes to the same when everything is remembered, without a call', async () => {
     await fc.assert(
       fc.asyncProperty(budgets, setting, async (limits, { strategy, predictors }) => {
-        const store = memoryStore();
+        const store = ownStore();
         const options = { strategy, predictors, store, ...limits };
         const first = await spentBy(learner(), { ...options, promptModel: writer() });
         const silent = learner();

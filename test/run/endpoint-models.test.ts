@@ -8,8 +8,8 @@ import { bootstrapFewShot } from '../../src/optimize/bootstrap-few-shot.ts';
 import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { labeledFewShot } from '../../src/optimize/labeled-few-shot.ts';
 import { betterTogetherOver, type Defaults } from '../../src/run/better-together.ts';
-import { memoryStore } from '../../src/store/sqlite-store.ts';
 import { type ChatServer, chatServer, completion, modelList } from '../support/chat-server.ts';
+import { ownStore } from '../support/own-store.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
 
 // Runs whose models are asked over HTTP. The server knows the team from the ticket's last word.
@@ -35,7 +35,7 @@ const endpoint = () => openaiCompatible({ url: server.url, constraint: 'response
 const defaults: Defaults = {
   version: 'test',
   concurrency: 4,
-  openStore: () => memoryStore(),
+  openStore: () => ownStore(),
   trainer: () => expect.fail('nothing is to be trained'),
   now: () => 0,
   onNetworkAttempt: () => () => {},

@@ -5,7 +5,7 @@ import { bootstrapFinetune } from '../../src/optimize/bootstrap-finetune.ts';
 import { gepa } from '../../src/optimize/gepa/gepa.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { betterTogetherOver } from '../../src/run/better-together.ts';
-import { memoryStore } from '../../src/store/sqlite-store.ts';
+import { ownStore } from '../support/own-store.ts';
 import { numbers, program, student } from '../support/parity-task.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
 import { scriptedTrainer } from '../support/scripted-trainer.ts';
@@ -18,7 +18,7 @@ const learner = () =>
 const optimize = betterTogetherOver({
   version: 'test',
   concurrency: 4,
-  openStore: () => memoryStore(),
+  openStore: () => ownStore(),
   trainer: () => scriptedTrainer(),
   now: () => 0,
   onNetworkAttempt: () => () => {},

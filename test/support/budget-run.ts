@@ -12,7 +12,7 @@ import { labelled } from '../../src/optimize/labeled-few-shot.ts';
 import { bootstrapFewShotWithRandomSearch } from '../../src/optimize/random-search/random-search.ts';
 import { betterTogetherOver } from '../../src/run/better-together.ts';
 import type { CompileOptions } from '../../src/run/compile-options.ts';
-import { memoryStore } from '../../src/store/sqlite-store.ts';
+import { ownStore } from './own-store.ts';
 import { numbers, parity, program } from './parity-task.ts';
 import type { ScriptedModel } from './scripted-model.ts';
 import { scriptedTrainer } from './scripted-trainer.ts';
@@ -85,12 +85,12 @@ interface BudgetRunOptions extends Partial<CompileOptions<string>> {
 
 /** A small run under a budget: 24 train rows, 12 val rows, no test. */
 export function budgetRun(model: ScriptedModel, options: BudgetRunOptions) {
-  const { predictors = 1, now = () => 0, counter = () => 0, store = memoryStore(), ...rest } = options;
+  const { predictors = 1, now = () => 0, counter = () => 0, store = ownStore(), ...rest } = options;
   const steps = watched(counter);
   const together = betterTogetherOver({
     version: 'test',
     concurrency: 4,
-    openStore: () => memoryStore(),
+    openStore: () => ownStore(),
     trainer: () => scriptedTrainer(),
     now,
     onNetworkAttempt: () => () => {},
