@@ -23,7 +23,8 @@ def run(job: ReferenceJob, events: Events) -> dict[str, Any]:
     check_probes(job.probe, config["vocab_size"], config["max_position_embeddings"])
     events.enter("reference")
     model = load_model(job.base, dtype=torch.float32, attention="sdpa")
+    write_log_probabilities(model, job.probe, job.work_dir / "probe-base.f32")
     if job.adapter is not None:
-        model = PeftModel.from_pretrained(model, job.adapter)
-    write_log_probabilities(model, job.probe, job.work_dir / "probe.f32")
+        adapted = PeftModel.from_pretrained(model, job.adapter)
+        write_log_probabilities(adapted, job.probe, job.work_dir / "probe-adapter.f32")
     return {"kind": "reference", "seconds": round(time.monotonic() - started, 2)}

@@ -167,7 +167,7 @@ def test_a_merged_folder_says_what_its_parts_say(
 ) -> None:
     result = finish(folder_job(tmp_path, base, gguf, trained / "adapter"))
     finish(reference_job(tmp_path, tmp_path / "merged", None))
-    wanted, found = distributions(trained / "probe-adapter.f32"), distributions(tmp_path / "probe.f32")
+    wanted, found = distributions(trained / "probe-adapter.f32"), distributions(tmp_path / "probe-base.f32")
 
     assert divergence(distributions(trained / "probe-base.f32"), wanted) > 1e-2
     assert abs(divergence(wanted, found)) < 1e-6
@@ -197,7 +197,8 @@ def test_a_merged_folder_has_the_dtype_that_was_asked_for(
 def test_an_adapter_is_read_back_as_it_was_trained(tmp_path: Path, base: Path, trained: Path) -> None:
     finish(reference_job(tmp_path, base, trained / "adapter"))
 
-    assert (tmp_path / "probe.f32").read_bytes() == (trained / "probe-adapter.f32").read_bytes()
+    for name in ("probe-base.f32", "probe-adapter.f32"):
+        assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
 
 
 def test_a_folder_of_another_base_is_refused(tmp_path: Path, base: Path, trained: Path) -> None:

@@ -84,7 +84,8 @@ function findAdapters(
 ): ReadonlyMap<string, AdapterFile> {
   const found = new Map(
     adapters.flatMap((sha256): [string, AdapterFile][] => {
-      const path = store.file('adapter', sha256) ?? saved.find((file) => file.sha256 === sha256)?.path;
+      const kept = store.file('adapter', sha256) ?? store.file('merged', sha256);
+      const path = kept ?? saved.find((file) => file.sha256 === sha256)?.path;
       return path === undefined ? [] : [[sha256, { sha256, path }]];
     }),
   );
@@ -94,9 +95,9 @@ function findAdapters(
     'adapter-missing',
     missing.map(
       (sha256) =>
-        `Calls of run ${shortId(run.id)} were made with adapter ${sha256}, which is not in ${store.name}.files.`,
+        `Calls of run ${shortId(run.id)} were made with trained weights ${sha256}, which are not in ${store.name}.files.`,
     ),
-    'Put the folder "adapters" of the store back beside it.',
+    'Put the folders "adapters" and "merged" of the store back beside it.',
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Candidate, mapPredictors, type PredictorState } from './candidate.ts';
+import { type Candidate, loadedAdapter, type ModelRef, mapPredictors, type PredictorState } from './candidate.ts';
 import { formatMistakes } from './chat-format.ts';
 import { choiceMistakes } from './choice.ts';
 import { type EmbedCall, type Embeddings, embeddingId, embedOnce, embedWith } from './embedding.ts';
@@ -51,6 +51,7 @@ export interface Program<I = Fields, O = Fields> {
   readonly structure: Structure;
   readonly drafts: { readonly [predictor: string]: Draft };
   readonly models: ReadonlyMap<string, LanguageModel>;
+  /** The files that weight steps have made: adapters, and merged models. */
   readonly adapters: ReadonlyMap<string, AdapterFile>;
   /** What is known of the demos that are chosen by likeness; others are asked of their model once. */
   readonly embeddings: Embeddings;
@@ -135,9 +136,9 @@ export function callable<I, O>(parts: Parts): Program<I, O> {
     recall: (base, text) => embeddings.get(embeddingId(base, text)),
     ask: async (base, texts) => embedWith(modelOf(parts, base), texts),
   });
-  const answer = (request: LmRequest, signal?: AbortSignal): Promise<LmResponse> =>
-    modelOf(parts, request.model.base).generate(request, {
-      adapter: adapterOf(parts, request.model.adapter),
+  const answer = async (request: LmRequest, signal?: AbortSignal): Promise<LmResponse> =>
+    (await hostOf(parts, request.model)).generate(request, {
+      adapter: fileOf(parts, 'adapter', loadedAdapter(request.model)),
       ...(signal ? { signal } : {}),
     });
   const predicted = async (inputs: I, { signal, sampling = {} }: CallOptions = {}): Promise<Prediction<O>> => {
@@ -224,14 +225,23 @@ function modelOf({ models }: Parts, base: string): LanguageModel {
   return model;
 }
 
-function adapterOf({ adapters }: Parts, sha256: string | null): AdapterFile | null {
+/** Who answers for these weights: the base's host, or that of the merged file. */
+async function hostOf(parts: Parts, { base, merged }: ModelRef): Promise<LanguageModel> {
+  const model = modelOf(parts, base);
+  const file = fileOf(parts, 'merged model', merged ?? null);
+  if (file === null) return model;
+  if (model.weights === null) throw new TypeError(`The model ${base} has no weights, but a merged file`);
+  return model.weights.openMerged(file);
+}
+
+function fileOf({ adapters }: Parts, what: 'adapter' | 'merged model', sha256: string | null): AdapterFile | null {
   if (sha256 === null) return null;
-  const adapter = adapters.get(sha256);
-  if (!adapter)
+  const file = adapters.get(sha256);
+  if (!file)
     throw new InputError(
       'no-adapter',
-      [`The program has no file for adapter ${sha256}.`],
+      [`The program has no file for ${what} ${sha256}.`],
       'Load the program with loadProgram(), which brings it.',
     );
-  return adapter;
+  return file;
 }

@@ -29,6 +29,8 @@ export type Decoding = 'constrained' | 'free';
 export interface ModelRef {
   readonly base: string;
   readonly adapter: string | null;
+  /** sha256 of a GGUF that holds both, and answers in their place. What is trained on is the base all the same. */
+  readonly merged?: string;
 }
 
 /** All that an optimizer may change about one predictor: its prompt (p) and its model (w). */
@@ -101,7 +103,17 @@ export function predictorState(candidate: Candidate, name: string): PredictorSta
 /** The different weights that a candidate runs on, in predictor order. */
 export function modelsOf(candidate: Candidate): ModelRef[] {
   const byId = new Map(
-    Object.values(candidate.predictors).map(({ model }) => [`${model.base}+${model.adapter}`, model]),
+    Object.values(candidate.predictors).map(({ model }) => [`${model.base}+${model.adapter}+${model.merged}`, model]),
   );
   return [...byId.values()];
 }
+
+/** sha256 of the GGUF that a host opens for these weights. */
+export const servedFile = ({ base, merged }: ModelRef): string => merged ?? base;
+
+/** sha256 of the adapter that is loaded on top of that file. */
+export const loadedAdapter = ({ adapter, merged }: ModelRef): string | null => (merged === undefined ? adapter : null);
+
+/** sha256 of the files that weight steps have made for a candidate. */
+export const trainedFiles = (candidate: Candidate): string[] =>
+  modelsOf(candidate).flatMap(({ adapter, merged }) => [adapter, merged].filter((file) => file != null));

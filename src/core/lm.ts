@@ -160,7 +160,7 @@ export interface Engine {
   readonly reproducible: 'bytes' | 'replay';
 }
 
-/** A file with LoRA weights and the id it is known by. */
+/** A file with LoRA weights, or with a base that has them merged into it, and the id it is known by. */
 export interface AdapterFile {
   readonly sha256: string;
   readonly path: string;
@@ -182,6 +182,11 @@ export interface Weights {
    * vector is a function of its text and the engine. A text that does not fit the context has an empty one.
    */
   embed(texts: readonly string[]): Promise<Float32Array[]>;
+  /**
+   * The model in a file that holds this base with an adapter merged into it: a host of its own, in this one's layout where that is known.
+   * It is released with this one.
+   */
+  openMerged(file: AdapterFile): Promise<LanguageModel>;
 }
 
 /** What opening a model takes of the memory of a GPU, by an estimate, and how much of it is free. */

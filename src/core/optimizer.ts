@@ -10,7 +10,7 @@ import type { Notice } from './notice.ts';
 import type { Attempt, Structure } from './program.ts';
 import type { Rng } from './rng.ts';
 import type { Signature } from './signature.ts';
-import type { EvaluationSettings, LoraSettings, TrainingSettings } from './trainer.ts';
+import type { EvaluationSettings, LoraSettings, MergedType, TrainingSettings } from './trainer.ts';
 
 /** A program that may show the student how it is done. It has the student's predictors, and models of its own. */
 export interface Teacher {
@@ -28,6 +28,8 @@ export interface FitOrder {
   /** Null where no row is held out. */
   readonly evaluation: EvaluationSettings | null;
   readonly seed: number;
+  /** How the adapter becomes one file with its base; null: it is served on top of it. */
+  readonly merge: MergedType | null;
   /** What there is no row of, and why, for the record. */
   readonly dropped: Dropped;
 }
@@ -98,8 +100,8 @@ export interface OptimizerContext {
   base(sha256: string): BaseFacts;
   /** Usable tokens of one sequence, for prompt and answer together. */
   contextTokens(base: string): Promise<number>;
-  /** Trains an adapter, passes it through the gates, and returns its sha256. */
-  fit(order: FitOrder): Promise<string>;
+  /** Trains an adapter, passes what will be served through the gates, and returns the weights. */
+  fit(order: FitOrder): Promise<ModelRef>;
   notice(notice: Notice): void;
 }
 

@@ -12,6 +12,18 @@ export interface StoredTraining extends TrainingFigures {
   readonly gates: Json;
 }
 
+/** A remembered merge of an adapter into its base. */
+export interface StoredMerge {
+  readonly merged: string;
+  readonly gates: Json;
+}
+
+/**
+ * What a store keeps as files: adapters and merged models by their own sha256, and the trainer's form of an adapter, to continue from, by
+ * the adapter's.
+ */
+export type KeptKind = 'adapter' | 'training' | 'merged';
+
 /** One life of a run's process. `endedBy` is null while it lives, and stays null when it was killed. */
 export interface Start {
   readonly number: number;
@@ -79,6 +91,8 @@ export interface Store {
   rememberEmbeddings(embeddings: ReadonlyMap<string, Float32Array>): void;
   recallTraining(key: string): StoredTraining | undefined;
   rememberTraining(key: string, training: StoredTraining, spec: Json): void;
+  recallMerge(key: string): StoredMerge | undefined;
+  rememberMerge(key: string, merge: StoredMerge, spec: Json): void;
   dataSet(id: string): DataSet | undefined;
   /** `id` is the hash of its content: what is there under it already is the same. */
   addDataSet(id: string, dataSet: DataSet): void;
@@ -102,9 +116,9 @@ export interface Store {
   /** What a finished run ended with; its presence is what makes it finished. */
   summary(run: string): Json | undefined;
   addSummary(run: string, summary: Json): void;
-  /** Takes a file or folder in under the sha256 of an adapter (moved, then never changed) and returns where it lies now. */
-  keepFile(kind: 'adapter' | 'training', id: string, source: string): string;
-  file(kind: 'adapter' | 'training', id: string): string | undefined;
+  /** Takes a file or folder in under an id (moved, then never changed) and returns where it lies now. */
+  keepFile(kind: KeptKind, id: string, source: string): string;
+  file(kind: KeptKind, id: string): string | undefined;
   /** A private folder for one training; it survives a crash, and is removed when the training has been remembered. */
   workFolder(id: string): string;
   dropWorkFolder(id: string): void;

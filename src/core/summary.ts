@@ -22,6 +22,20 @@ export interface CandidateSummary {
   readonly failures: number;
 }
 
+/** How a set of weights did on val, in one of the two ways to load them. */
+export interface LoadFigures {
+  readonly val: ScoreInterval | null;
+  /** While it was measured; null where some of the answers were remembered. */
+  readonly callsPerSecond: number | null;
+}
+
+/** What merging the adapter of a weight step into its base has changed. */
+export interface LoadComparison {
+  readonly step: number;
+  readonly adapter: LoadFigures;
+  readonly merged: LoadFigures;
+}
+
 /** What a run ended with. Scores are fractions of 1, intervals 95 %; calls, tokens and seconds cover all starts of the run. */
 export interface RunSummary {
   readonly run: string;
@@ -35,6 +49,8 @@ export interface RunSummary {
   readonly dataSets: readonly StepDataSet[];
   /** What the trainings came to; runs that were stored before it was kept have none. */
   readonly trainings?: readonly StepTraining[];
+  /** Of each weight step that merged, where there is a val split; not there in runs from before this could be chosen. */
+  readonly loads?: readonly LoadComparison[];
   readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
   readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
   /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */

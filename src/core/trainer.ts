@@ -116,6 +116,24 @@ export interface TrainOptions {
   onPhase?(phase: string): void;
 }
 
+/** How the tensors that an adapter touches are written into a merged GGUF; all others stay as they are. */
+export type MergedType = 'Q8_0' | 'F16';
+
+/** Two files to become one. */
+export interface MergeOrder {
+  readonly base: BaseModel;
+  readonly adapter: AdapterFile;
+  readonly type: MergedType;
+}
+
+/** Next-token distributions at the probes, of the prepared base and of the same with an adapter on it. */
+export interface Reference {
+  readonly base: readonly Float32Array[];
+  readonly adapter: readonly Float32Array[];
+}
+
+type JobOptions = Pick<TrainOptions, 'folder' | 'signal' | 'onPhase'>;
+
 /** The port that every trainer implements. */
 export interface Trainer {
   /** Versions, device and threads: all of the trainer that can change an adapter's bytes. */
@@ -128,4 +146,8 @@ export interface Trainer {
   /** Called when the prepared base has passed the gate: later runs need not compare it again. */
   accept(base: BaseModel, parity: Parity): Promise<void>;
   train(spec: TrainingSpec, options: TrainOptions): Promise<Trained>;
+  /** Writes base and adapter into one GGUF in the folder; equal orders give equal bytes. */
+  merge(order: MergeOrder, options: JobOptions): Promise<AdapterFile>;
+  /** Computes what an adapter, in the trainer's own form, makes of a base that was prepared. */
+  reference(adapterFolder: string, options: JobOptions & Pick<TrainOptions, 'base' | 'probes'>): Promise<Reference>;
 }

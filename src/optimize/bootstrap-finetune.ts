@@ -6,6 +6,7 @@ import { evaluationParameters } from './evaluation-settings.ts';
 import { checkFit, fitOrder } from './fit-order.ts';
 import { fitParameters, optional } from './fit-settings.ts';
 import { collectLessons } from './lessons.ts';
+import { loadParameters } from './load-parameters.ts';
 import type { Group } from './training-rows.ts';
 
 const parameters = z.object({
@@ -39,6 +40,7 @@ const parameters = z.object({
   balanced: z.boolean().default(false),
   ...fitParameters,
   ...evaluationParameters,
+  ...loadParameters,
 });
 
 type FinetuneSettings = z.output<typeof parameters>;
@@ -57,9 +59,9 @@ export const bootstrapFinetune = defineOptimizer({
     let candidate = served;
     for (const group of groupsOf(served, settings)) {
       const order = await fitOrder({ group, served, parent, collected }, settings, context);
-      const adapter = await context.fit(order);
+      const model = await context.fit(order);
       candidate = mapPredictors(candidate, (state, name) =>
-        group.predictors.includes(name) ? { ...state, model: { ...state.model, adapter } } : state,
+        group.predictors.includes(name) ? { ...state, model } : state,
       );
     }
     context.propose(candidate, [parent], 'trained weights');

@@ -6,6 +6,7 @@ import { type EvaluationChoices, evaluationSettings, heldOutShare } from './eval
 import { type FitChoices, fitSettings } from './fit-settings.ts';
 import { holdOut } from './held-out.ts';
 import type { Lessons } from './lessons.ts';
+import { type LoadChoices, loadMistakes, mergeOf } from './load-parameters.ts';
 import { type Group, pickRows, type RowSettings } from './training-rows.ts';
 
 /** What one adapter is made from. */
@@ -17,22 +18,27 @@ export interface Fitting {
   readonly collected: Lessons;
 }
 
-type OrderSettings = FitChoices & EvaluationChoices & RowSettings & { readonly startFrom: 'base' | 'adapter' };
+type OrderSettings = FitChoices &
+  EvaluationChoices &
+  LoadChoices &
+  RowSettings & { readonly startFrom: 'base' | 'adapter' };
 
 /** Refuses what would have no effect, whatever the rows are. */
-export function checkFit({ epochs, steps, heldOut, ...about }: FitChoices & EvaluationChoices): void {
+export function checkFit(settings: FitChoices & EvaluationChoices & LoadChoices): void {
+  const { epochs, steps, heldOut, ...about } = settings;
   const names = (['evaluateSteps', 'patience', 'keepCheckpoint'] as const).filter((name) => about[name] !== null);
   const mistakes = [
     ...(epochs !== null && steps !== null ? ['epochs and steps are both given, and both say how long to train.'] : []),
     ...(names.length > 0 && !heldOut
       ? [`${names.join(', ')}: about held-out rows, of which heldOut asks for none.`]
       : []),
+    ...loadMistakes(settings),
   ];
   if (mistakes.length > 0)
     throw new InputError(
       'fit-settings',
       mistakes,
-      'Give epochs or steps; and for held-out rows a share heldOut, such as 0.1.',
+      'Give epochs or steps; for held-out rows a share heldOut, such as 0.1; and mergedType with load: "merged" only.',
     );
 }
 
@@ -65,6 +71,7 @@ export async function fitOrder(
     ...fit,
     evaluation: share > 0 ? evaluationSettings(settings, fit.training.steps) : null,
     seed: context.rng.fork('trainer').int(2 ** 31),
+    merge: mergeOf(settings),
     dropped,
   };
 }

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { RunSummary, ScoreInterval } from '../core/summary.ts';
+import type { LoadComparison, RunSummary, ScoreInterval } from '../core/summary.ts';
 import { spentText } from './budget-text.ts';
 
 /** The table that a run ends with, for a terminal. */
@@ -37,6 +37,7 @@ export function summaryText(summary: RunSummary): string {
     verdict(summary),
     '',
     costText(summary),
+    ...(summary.loads ?? []).map(loadText),
     ...summary.notices.map(({ message }) => `Note: ${message}`),
   ].join('\n');
 }
@@ -73,6 +74,17 @@ function gainText(strategy: string, baseline: ScoreInterval, chosen: ScoreInterv
   const isApart = chosen.low > baseline.high || chosen.high < baseline.low;
   const certainty = isApart ? '; the intervals are apart' : ', but the intervals overlap';
   return `On the sealed test "${strategy}" ${change} the baseline${certainty}.`;
+}
+
+/** What merging changed: a difference of scores within the interval's width is none. */
+export function loadText({ step, adapter, merged }: LoadComparison): string {
+  const scores = `val ${percent(merged.val?.mean ?? 0)} against ${percent(adapter.val?.mean ?? 0)} n ${merged.val?.n ?? 0}`;
+  const [slow, fast] = [adapter.callsPerSecond, merged.callsPerSecond];
+  const speed =
+    slow === null || fast === null
+      ? 'speed not measured, since answers were remembered'
+      : `${fast.toFixed(1)} calls a second against ${slow.toFixed(1)} (${fast >= slow ? '+' : ''}${percent(fast / slow - 1)} %)`;
+  return `step ${step}, merged against adapter on top of its base: ${scores}; ${speed}`;
 }
 
 function costText(summary: RunSummary): string {

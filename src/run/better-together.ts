@@ -1,5 +1,5 @@
 import type { Program } from '../core/callable.ts';
-import type { Candidate } from '../core/candidate.ts';
+import { type Candidate, trainedFiles } from '../core/candidate.ts';
 import type { LiveEvent } from '../core/event.ts';
 import type { Metric } from '../core/metric.ts';
 import type { Optimizer } from '../core/optimizer.ts';
@@ -100,17 +100,17 @@ function optimizedProgram<P extends AnyProgram>(
   experiment: Experiment,
   store: Store,
 ): Optimized<P> {
-  const adapterFiles = (candidate: Candidate) =>
-    Object.values(candidate.predictors).flatMap(({ model: { adapter } }) => {
+  const filesOf = (candidate: Candidate) =>
+    trainedFiles(candidate).flatMap((sha256) => {
       const path =
-        adapter === null ? undefined : (experiment.adapters.get(adapter)?.path ?? store.file('adapter', adapter));
-      return adapter !== null && path !== undefined ? [{ sha256: adapter, path }] : [];
+        experiment.adapters.get(sha256)?.path ?? store.file('adapter', sha256) ?? store.file('merged', sha256);
+      return path === undefined ? [] : [{ sha256, path }];
     });
   const every = [...summary.candidates.map(({ candidate }) => candidate), summary.chosen.candidate];
   const vectors = storedEmbeddings(store, summary.run, student.structure.predictors, every);
   // `as`: a program with another candidate has the program's own type.
   const programOf = (candidate: Candidate) =>
-    (student as unknown as Program).withCandidate(candidate, adapterFiles(candidate), vectors) as unknown as P;
+    (student as unknown as Program).withCandidate(candidate, filesOf(candidate), vectors) as unknown as P;
   const tried = summary.candidates.map(({ val, candidate, strategy }) => ({
     score: val?.mean ?? null,
     program: programOf(candidate),

@@ -69,9 +69,11 @@ async function inTurn<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
 }
 
 /** A row makes one call of each predictor, for all that is known, and each may fill its model's context. */
-const rowGroups = ({ budget, engineOf }: World, { candidate }: Measurement): Promise<RowGroups | null> =>
+const rowGroups = ({ budget, hosts }: World, { candidate }: Measurement): Promise<RowGroups | null> =>
   budget.rowGroups(async () => {
-    const engines = await Promise.all(Object.values(candidate.predictors).map(({ model }) => engineOf(model.base)));
+    const engines = await Promise.all(
+      Object.values(candidate.predictors).map(({ model }) => hosts.engineOf(model.base)),
+    );
     return engines.reduce((sum, { contextTokens }) => sum + contextTokens, 0);
   });
 

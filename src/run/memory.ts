@@ -1,9 +1,11 @@
 import { type CallKey, callKeys } from '../core/call-key.ts';
+import { loadedAdapter } from '../core/candidate.ts';
 import { Interrupted } from '../core/errors.ts';
-import type { AdapterFile, Engine, LanguageModel, LmRequest, LmResponse } from '../core/lm.ts';
+import type { Engine, LanguageModel, LmRequest, LmResponse } from '../core/lm.ts';
 import type { AnswerCall } from '../core/program.ts';
 import type { Store } from '../core/store.ts';
 import type { Budget } from './budget.ts';
+import type { Hosts } from './hosts.ts';
 import { tokenBounds } from './token-bound.ts';
 
 /** requested = made + remembered + shared. */
@@ -24,9 +26,7 @@ interface MemoryOptions {
   readonly store: Store;
   readonly run: string;
   readonly start: number;
-  readonly models: ReadonlyMap<string, LanguageModel>;
-  engineOf(base: string): Promise<Engine>;
-  adapterFile(sha256: string): AdapterFile;
+  readonly hosts: Pick<Hosts, 'hostOf' | 'engineOf' | 'adapterFile'>;
   readonly budget: Pick<Budget, 'request'>;
   readonly signal: AbortSignal;
   onCount(counts: CallCounts): void;
@@ -37,7 +37,7 @@ interface MemoryOptions {
  * counts requests and their tokens, remembered or made, so that a resumed run takes the same branches.
  */
 export function remembering(options: MemoryOptions): Memory {
-  const { store, run, start, models, engineOf, adapterFile, budget, signal, onCount } = options;
+  const { store, run, start, hosts, budget, signal, onCount } = options;
   const keyOf = callKeys();
   const boundOf = tokenBounds();
   const inFlight = new Map<string, Promise<LmResponse>>();
@@ -48,21 +48,14 @@ export function remembering(options: MemoryOptions): Memory {
     onCount(counts());
   };
 
-  const modelOf = ({ model: { base } }: LmRequest): LanguageModel => {
-    const model = models.get(base);
-    if (!model) throw new TypeError(`No model ${base} was given to this run`);
-    return model;
-  };
-
-  const ask = async ({ key, shared }: CallKey, request: LmRequest): Promise<LmResponse> => {
-    const model = modelOf(request);
-    const adapter = request.model.adapter === null ? null : adapterFile(request.model.adapter);
-    const response = await model.generate(request, { adapter });
+  const ask = async ({ key, shared }: CallKey, request: LmRequest, host: LanguageModel): Promise<LmResponse> => {
+    const adapter = loadedAdapter(request.model);
+    const response = await host.generate(request, { adapter: adapter === null ? null : hosts.adapterFile(adapter) });
     await store.rememberCall(key, { user: request.prompt.user, shared, response, run, start });
     return response;
   };
 
-  const recall = async (request: LmRequest, engine: Engine): Promise<LmResponse> => {
+  const recall = async (request: LmRequest, host: LanguageModel, engine: Engine): Promise<LmResponse> => {
     const callKey = keyOf(request, engine);
     const { key } = callKey;
     const pending = inFlight.get(key);
@@ -77,7 +70,7 @@ export function remembering(options: MemoryOptions): Memory {
     }
     if (signal.aborted) throw new Interrupted();
     add('made');
-    const asked = ask(callKey, request);
+    const asked = ask(callKey, request, host);
     inFlight.set(key, asked);
     try {
       return await asked;
@@ -88,9 +81,10 @@ export function remembering(options: MemoryOptions): Memory {
 
   const answer: AnswerCall = async (request) => {
     if (signal.aborted) throw new Interrupted();
-    const { base } = request.model;
-    const counted = await budget.request(base, async () => boundOf(request, modelOf(request), await engineOf(base)));
-    const response = await recall(request, await engineOf(base));
+    const host = await hosts.hostOf(request.model);
+    const engineOfHost = () => hosts.engineOf(host.base.sha256);
+    const counted = await budget.request(host.base.sha256, async () => boundOf(request, host, await engineOfHost()));
+    const response = await recall(request, host, await engineOfHost());
     counted.settle(response.usage);
     return response;
   };

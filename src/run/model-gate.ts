@@ -59,34 +59,34 @@ export function createModelGate(): ModelGate {
     }
   }
 
-  return {
-    switches: () => switches + gpu.closings(),
-    guard(model) {
-      let computesElsewhere = false;
-      const { weights } = model;
-      const tenant = gpu.tenant(model);
-      const inTurn = <Result>(task: () => Promise<Result>) =>
-        computesElsewhere ? tenant.during(task) : during(model, task);
-      return {
-        base: model.base,
-        get notices() {
-          return model.notices;
-        },
-        engine: (wanted, neededTokens) =>
-          inTurn(async () => {
-            const engine = await model.engine(wanted, neededTokens, tenant.makeRoom);
-            computesElsewhere = engine.device !== 'cpu';
-            return engine;
-          }),
-        generate: (request, options) => inTurn(() => model.generate(request, options)),
-        weights: weights && {
-          encode: (rows) => inTurn(() => weights.encode(rows)),
-          tokenTexts: (rows) => inTurn(() => weights.tokenTexts(rows)),
-          logProbabilities: (probes, adapter) => inTurn(() => weights.logProbabilities(probes, adapter)),
-          embed: (texts) => inTurn(() => weights.embed(texts)),
-        },
-        release: tenant.release,
-      };
-    },
-  };
+  function guard(model: LanguageModel): LanguageModel {
+    let computesElsewhere = false;
+    const { weights } = model;
+    const tenant = gpu.tenant(model);
+    const inTurn = <Result>(task: () => Promise<Result>) =>
+      computesElsewhere ? tenant.during(task) : during(model, task);
+    return {
+      base: model.base,
+      get notices() {
+        return model.notices;
+      },
+      engine: (wanted, neededTokens) =>
+        inTurn(async () => {
+          const engine = await model.engine(wanted, neededTokens, tenant.makeRoom);
+          computesElsewhere = engine.device !== 'cpu';
+          return engine;
+        }),
+      generate: (request, options) => inTurn(() => model.generate(request, options)),
+      weights: weights && {
+        encode: (rows) => inTurn(() => weights.encode(rows)),
+        tokenTexts: (rows) => inTurn(() => weights.tokenTexts(rows)),
+        logProbabilities: (probes, adapter) => inTurn(() => weights.logProbabilities(probes, adapter)),
+        embed: (texts) => inTurn(() => weights.embed(texts)),
+        openMerged: async (file) => guard(await weights.openMerged(file)),
+      },
+      release: tenant.release,
+    };
+  }
+
+  return { guard, switches: () => switches + gpu.closings() };
 }

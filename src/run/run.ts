@@ -5,8 +5,9 @@ import { contentId, type Json } from '../core/json.ts';
 import type { Optimized, Optimizer, OptimizerContext } from '../core/optimizer.ts';
 import { seededRng } from '../core/rng.ts';
 import { strategyText } from '../core/strategy.ts';
-import type { RunSummary } from '../core/summary.ts';
+import type { LoadComparison, RunSummary } from '../core/summary.ts';
 import { watchBest } from './best-so-far.ts';
+import { compareLoads } from './compare-loads.ts';
 import { describeExperiment, type Experiment, splitId } from './experiment.ts';
 import { measure } from './measure.ts';
 import { contextFor } from './step-context.ts';
@@ -64,6 +65,7 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
   noteLowBaseline(candidates[0]!, recorder.record);
   let train = splits.train;
   let failedSteps = 0;
+  const loads: LoadComparison[] = [];
   const taken: string[] = [];
   for (const [index, key] of strategy.entries()) {
     const step = index + 1;
@@ -76,6 +78,8 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
       const context = contextFor(world, step, key, train, rng);
       const { candidate, trials, details } = await world.budget.counting(() => optimize(optimizer, parent, context));
       taken.push(key);
+      const comparison = optimizer.kind === 'weights' ? await compareLoads(world, step, candidate) : null;
+      if (comparison) loads.push(comparison);
       const measured = await validate(world, step, strategyText(taken), candidate);
       candidates.push(measured);
       recorder.record({
@@ -102,7 +106,7 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
   const pick = tested.find(
     ({ strategy: path, candidate }) => path === chosen.strategy && candidate === chosen.candidate,
   );
-  return { candidates: tested, chosen: pick ?? chosen, failedSteps, digest: recorder.digest() };
+  return { candidates: tested, chosen: pick ?? chosen, failedSteps, loads, digest: recorder.digest() };
 }
 
 /** Half right is the level from which joint optimization is known to work well. */

@@ -1,10 +1,12 @@
-import { type Candidate, candidateId } from '../core/candidate.ts';
+import { type Candidate, candidateId, type ModelRef } from '../core/candidate.ts';
 import { StepError } from '../core/errors.ts';
 import type { Example } from '../core/example.ts';
 import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Rng } from '../core/rng.ts';
 import { estimateTokens } from '../core/token-estimate.ts';
+import type { TrainingProgress } from '../core/trainer.ts';
 import { type Measurement, measure, measureAll } from './measure.ts';
+import { mergeAdapter } from './merge-step.ts';
 import { askPromptModel, promptModelOf } from './prompt-model.ts';
 import { isTrainable } from './trainable.ts';
 import { trainAdapter } from './weight-step.ts';
@@ -24,7 +26,7 @@ export function contextFor(
   const val = overrides.val ?? experiment.splits.val;
   const valIds = new Set(val.map(({ id }) => id));
   const model = (base: string) => {
-    const found = world.models.get(base);
+    const found = world.hosts.models.get(base);
     if (!found) throw new TypeError(`No model ${base} was given to this run`);
     return found;
   };
@@ -76,7 +78,7 @@ export function contextFor(
       const { base, weights } = model(sha256);
       return { parameters: base.parameters, layers: base.layers, givesProbabilities: weights !== null };
     },
-    contextTokens: async (base) => (await world.engineOf(base)).contextTokens,
+    contextTokens: async (base) => (await world.hosts.engineOf(base)).contextTokens,
     async fit(order) {
       if (!ports.trainer)
         throw new StepError(
@@ -87,20 +89,23 @@ export function contextFor(
       budget.requireTime();
       const trainable = model(order.base);
       if (!isTrainable(trainable)) throw new TypeError(`The weights of ${trainable.base.path} are out of reach`);
-      await world.engineOf(order.base);
-      return trainAdapter(order, {
+      await world.hosts.engineOf(order.base);
+      const weightStep = {
         store: ports.store,
         trainer: ports.trainer,
         model: trainable,
-        releaseModels: async () => {
-          for (const open of world.models.values()) await open.release();
-        },
+        releaseModels: world.hosts.release,
         step,
         signal: ports.signal,
         record: recorder.record,
-        onPhase: (phase) => ports.show({ type: 'progress', progress: { type: 'phase', phase } }),
-        onProgress: (progress) => ports.show({ type: 'progress', progress: { type: 'training', ...progress } }),
-      });
+        onPhase: (phase: string) => ports.show({ type: 'progress', progress: { type: 'phase', phase } }),
+        onProgress: (progress: TrainingProgress) =>
+          ports.show({ type: 'progress', progress: { type: 'training', ...progress } }),
+      };
+      const adapter = await trainAdapter(order, weightStep);
+      const weights: ModelRef = { base: order.base, adapter };
+      if (order.merge === null) return weights;
+      return { ...weights, merged: await mergeAdapter(adapter, order.merge, order, weightStep) };
     },
     notice: (notice) => recorder.record({ type: 'notice', notice }),
   };

@@ -3,7 +3,7 @@ import type { Evaluation } from '../core/metric.ts';
 import { dataSetsOf } from '../core/step-data-set.ts';
 import { trainingsOf } from '../core/step-training.ts';
 import { strategyText } from '../core/strategy.ts';
-import type { CandidateSummary, RunSummary } from '../core/summary.ts';
+import type { CandidateSummary, LoadComparison, RunSummary } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
 import type { World } from './world.ts';
 
@@ -21,12 +21,13 @@ export interface StrategyResults {
   readonly candidates: readonly Measured[];
   readonly chosen: Measured;
   readonly failedSteps: number;
+  readonly loads: readonly LoadComparison[];
   readonly digest: string;
 }
 
 export async function summarize(
   world: World,
-  { candidates, chosen, failedSteps, digest }: StrategyResults,
+  { candidates, chosen, failedSteps, loads, digest }: StrategyResults,
 ): Promise<RunSummary> {
   const { id, experiment, ports, memory, budget } = world;
   const { store } = ports;
@@ -34,7 +35,7 @@ export async function summarize(
   const { requested, shared } = memory.counts();
   const starts = store.starts(id);
   const events = store.events(id);
-  const engines = await Promise.all([...world.models.keys()].map(world.engineOf));
+  const engines = await Promise.all([...world.hosts.models.keys()].map(world.hosts.engineOf));
   const isReproducible =
     experiment.settings.maxMinutes === null && engines.every(({ reproducible }) => reproducible === 'bytes');
   return {
@@ -47,6 +48,7 @@ export async function summarize(
     flagCompilationErrorOccurred: failedSteps > 0,
     dataSets: dataSetsOf(events),
     trainings: trainingsOf(events),
+    loads,
     // Earlier starts of this run asked for the same things: what they made is this run's, what else was known came from other runs.
     calls: { requested, made: totals.made, remembered: Math.max(0, requested - totals.made - shared) },
     tokens: {
@@ -57,7 +59,7 @@ export async function summarize(
     constraint: { forks: totals.forks, overruled: totals.overruled },
     seconds: starts.reduce((sum, start) => sum + start.seconds, 0),
     budget: budget.state(),
-    modelSwitches: world.modelSwitches(),
+    modelSwitches: world.hosts.switches(),
     networkAttempts: store.networkAttempts(id),
     reproducible: isReproducible ? 'bytes' : 'replay',
     starts,

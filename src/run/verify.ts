@@ -1,4 +1,5 @@
 import { callKeys } from '../core/call-key.ts';
+import { loadedAdapter, type ModelRef, servedFile } from '../core/candidate.ts';
 import { InputError, Interrupted } from '../core/errors.ts';
 import { shortId } from '../core/json.ts';
 import type { AdapterFile, Engine, LanguageModel, LmResponse } from '../core/lm.ts';
@@ -18,16 +19,14 @@ export interface VerificationPlan {
   readonly sampled: number;
   readonly skipped: { readonly crash: number; readonly timeout: number };
   readonly calls: readonly PlannedCall[];
-  /** sha256 of the base models and of the adapters. */
+  /** sha256 of the base models, and of the adapters and merged models that answered. */
   readonly bases: readonly string[];
   readonly adapters: readonly string[];
 }
 
-interface PlannedCall {
+interface PlannedCall extends ModelRef {
   readonly key: string;
   readonly position: number;
-  readonly base: string;
-  readonly adapter: string | null;
 }
 
 /** Chooses calls of a run by a seed; `sample: null` takes them all. Throws an InputError where there is nothing to ask again. */
@@ -64,7 +63,7 @@ export function planVerification(
     skipped,
     calls,
     bases: [...new Set(calls.map(({ base }) => base))],
-    adapters: [...new Set(calls.flatMap(({ adapter }) => adapter ?? []))],
+    adapters: [...new Set(calls.flatMap(({ merged, adapter }) => merged ?? adapter ?? []))],
   };
 }
 
@@ -85,7 +84,7 @@ function callOf(store: StoredCalls, key: string): StoredCall {
 
 export interface VerificationPorts {
   readonly store: StoredCalls;
-  /** By sha256: every base and every adapter of the plan. */
+  /** By sha256: every base of the plan, and every adapter or merged model. */
   readonly models: ReadonlyMap<string, LanguageModel>;
   readonly adapters: ReadonlyMap<string, AdapterFile>;
   readonly concurrency: number;
@@ -113,11 +112,11 @@ interface Repetition {
 export async function verify(plan: VerificationPlan, ports: VerificationPorts): Promise<Verification> {
   const engines: EngineCheck[] = [];
   const repetitions: Repetition[] = [];
-  for (const base of plan.bases) {
-    const model = modelOf(ports, base);
-    const check = await openAsThen(model, storedEngine(ports.store, plan.run.id, base));
+  for (const file of new Set(plan.calls.map(servedFile))) {
+    const calls = plan.calls.filter((call) => servedFile(call) === file);
+    const model = await hostOf(ports, calls[0]!);
+    const check = await openAsThen(model, storedEngine(ports.store, plan.run.id, file));
     engines.push(check);
-    const calls = plan.calls.filter((call) => call.base === base);
     const done = repetitions.length;
     let asked = 0;
     const repeated = await mapInOrder(calls, ports.concurrency, async (planned) => {
@@ -131,15 +130,18 @@ export async function verify(plan: VerificationPlan, ports: VerificationPorts): 
   return conclude(plan, engines, repetitions, ports.store);
 }
 
-function modelOf({ models }: VerificationPorts, base: string): LanguageModel {
+async function hostOf({ models, adapters }: VerificationPorts, { base, merged }: ModelRef): Promise<LanguageModel> {
   const model = models.get(base);
   if (!model) throw new TypeError(`No model ${base} was given to this verification`);
-  return model;
+  if (merged === undefined) return model;
+  const file = adapters.get(merged);
+  if (!file || !model.weights) throw new TypeError(`No merged model ${merged} was given to this verification`);
+  return model.weights.openMerged(file);
 }
 
-const storedEngine = (store: StoredCalls, run: string, base: string): Engine | null =>
-  // `as`: a run stores engines there; see openEngine in world.ts.
-  (store.layout(run, base) as unknown as Engine | undefined) ?? null;
+const storedEngine = (store: StoredCalls, run: string, file: string): Engine | null =>
+  // `as`: a run stores engines there; see openEngine in hosts.ts.
+  (store.layout(run, file) as unknown as Engine | undefined) ?? null;
 
 async function openAsThen(model: LanguageModel, stored: Engine | null): Promise<EngineCheck> {
   const now = await openAs(model, stored);
@@ -172,8 +174,9 @@ async function repeat(
 ): Promise<Repetition> {
   if (signal.aborted) throw new Interrupted();
   const { request, engine: maker, response } = callOf(store, planned.key);
-  const adapter = planned.adapter === null ? null : adapters.get(planned.adapter);
-  if (adapter === undefined) throw new TypeError(`No adapter ${planned.adapter} was given to this verification`);
+  const wanted = loadedAdapter(planned);
+  const adapter = wanted === null ? null : adapters.get(wanted);
+  if (adapter === undefined) throw new TypeError(`No adapter ${wanted} was given to this verification`);
   const isIntact = callKeys()(request, { ...maker, reproducible: engine.reproducible }).key === planned.key;
   const isOfThisEngine = engineDifferences({ ...maker, reproducible: engine.reproducible }, engine).length === 0;
   const repeatsBytes = isOfThisEngine && [engine, then].every((one) => one?.reproducible !== 'replay');

@@ -10,7 +10,8 @@ import { parityOf, probesOf, requireEffect, requireParity, rounded } from './gat
 import { neutralProbes } from './neutral-text.ts';
 import type { Trainable } from './trainable.ts';
 
-interface WeightStep {
+/** What a weight step works with. */
+export interface WeightStep {
   readonly store: Store;
   readonly trainer: Trainer;
   readonly model: Trainable;
@@ -92,11 +93,8 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
   const { store, trainer, model, signal } = step;
   const probes = probesOf(spec.rows, (await model.engine()).contextTokens);
   const neutral = await neutralProbes(model.weights);
-  step.onPhase('measuring the base on the runtime');
-  const runtimeBase = await model.weights.logProbabilities(probes, null);
-  await step.releaseModels();
-
   const folder = store.workFolder(key);
+  const runtimeBase = await prepareBase(probes, folder, step);
   const options = {
     base: model.base,
     folder,
@@ -106,13 +104,6 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
     onPhase: step.onPhase,
     onProgress: step.onProgress,
   };
-  step.onPhase('preparing the base for training');
-  const importedBase = await trainer.prepare(options);
-  if (importedBase) {
-    const parity = parityOf(runtimeBase, importedBase);
-    requireParity('base', parity, model.base);
-    await trainer.accept(model.base, parity);
-  }
   step.onPhase('training');
   const startFolder = spec.startFrom === null ? null : keptTraining(store, spec.startFrom);
   const trained = await trainer.train(spec, { ...options, startFolder });
@@ -131,7 +122,27 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
   return stored;
 }
 
-function keptTraining(store: Store, adapter: string): string {
+/** Has the base imported, if that was never done, and compared; returns what the runtime, which is closed then, says at the probes. */
+export async function prepareBase(
+  probes: readonly Probe[],
+  folder: string,
+  { trainer, model, signal, onPhase, releaseModels }: WeightStep,
+): Promise<readonly Float32Array[]> {
+  onPhase('measuring the base on the runtime');
+  const runtimeBase = await model.weights.logProbabilities(probes, null);
+  await releaseModels();
+  onPhase('preparing the base for training');
+  const importedBase = await trainer.prepare({ base: model.base, folder, probes, signal, onPhase });
+  if (importedBase) {
+    const parity = parityOf(runtimeBase, importedBase);
+    requireParity('base', parity, model.base);
+    await trainer.accept(model.base, parity);
+  }
+  return runtimeBase;
+}
+
+/** The trainer's own form of an adapter. */
+export function keptTraining(store: Store, adapter: string): string {
   const folder = store.file('training', adapter);
   if (folder !== undefined) return folder;
   throw new StepError(

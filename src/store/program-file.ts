@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import type { Candidate } from '../core/candidate.ts';
+import { type Candidate, modelsOf } from '../core/candidate.ts';
 import type { Embeddings } from '../core/embedding.ts';
 import { InputError } from '../core/errors.ts';
 import { type Json, shortId } from '../core/json.ts';
@@ -13,8 +13,8 @@ import { readEmbeddings, saveEmbeddings } from './program-embeddings.ts';
 import { requireContent } from './require-content.ts';
 
 /**
- * An optimized program on disk: prompts and signatures as JSON, base models by sha256 and path; as files beside it adapters, and the
- * embeddings of demos that are chosen by likeness.
+ * An optimized program on disk: prompts and signatures as JSON, base and merged models by sha256 and path; as files beside it adapters, and
+ * the embeddings of demos that are chosen by likeness.
  */
 export interface SavedProgram {
   readonly predictors: Predictors;
@@ -27,7 +27,11 @@ export interface SavedProgram {
 const fileName = 'program.json';
 const format = 'better-together program 1';
 
-const modelRef = z.object({ base: z.string(), adapter: z.string().nullable() });
+const modelRef = z.object({
+  base: z.string(),
+  adapter: z.string().nullable(),
+  merged: z.string().exactOptional(),
+});
 const fields = z.record(z.string(), z.json());
 const state = z.object({
   instructions: z.string(),
@@ -47,6 +51,8 @@ const programFile = z.object({
   predictors: z.record(z.string(), z.object({ instructions: z.string(), inputs: z.json(), outputs: z.json(), state })),
   bases: z.array(z.object({ sha256: z.string(), name: z.string(), path: z.string() })),
   adapters: z.array(z.string()),
+  /** As large as a base, so they stay where they are. */
+  merged: z.array(z.object({ sha256: z.string(), path: z.string() })).exactOptional(),
   /** sha256 of the file that has them. */
   embeddings: z.string().optional(),
 });
@@ -54,7 +60,10 @@ const programFile = z.object({
 /** Writes the program into a folder of its own and returns the path of its JSON file, which is written last. */
 export function saveProgram(program: SavedProgram, folder: string): string {
   privateFolder(folder);
-  for (const { sha256, path } of program.adapters) {
+  const mergedFiles = new Set(modelsOf(program.candidate).flatMap((model) => model.merged ?? []));
+  const adapters = program.adapters.filter(({ sha256 }) => !mergedFiles.has(sha256));
+  const merged = program.adapters.filter(({ sha256 }) => mergedFiles.has(sha256));
+  for (const { sha256, path } of adapters) {
     const copy = join(folder, adapterName(sha256));
     if (!existsSync(copy)) withFile(copy, () => copyFileSync(path, copy));
   }
@@ -72,7 +81,8 @@ export function saveProgram(program: SavedProgram, folder: string): string {
     format,
     predictors: Object.fromEntries(predictors),
     bases: program.bases.map(({ sha256, name, path }) => ({ sha256, name, path: placeOf(path) })),
-    adapters: program.adapters.map(({ sha256 }) => sha256),
+    adapters: adapters.map(({ sha256 }) => sha256),
+    ...(merged.length === 0 ? {} : { merged: merged.map(({ sha256, path }) => ({ sha256, path: resolve(path) })) }),
     ...(embeddings === null ? {} : { embeddings }),
   };
   const path = join(folder, fileName);
@@ -90,9 +100,11 @@ export async function readProgram(path: string): Promise<SavedProgram> {
   const file = basename(path).endsWith('.json') ? path : join(path, fileName);
   const parsed = programFile.safeParse(readJson(file));
   if (!parsed.success) throw notAProgram(file, z.prettifyError(parsed.error));
-  const { predictors, bases, adapters, embeddings } = parsed.data;
+  const { predictors, bases, adapters, merged = [], embeddings } = parsed.data;
   const files = adapters.map((sha256) => ({ sha256, path: join(dirname(file), adapterName(sha256)) }));
   for (const adapter of files) await requireContent(adapter, { what: 'adapter', program: file });
+  // Their content is checked when they are opened.
+  for (const { path } of merged) requireMerged(path, file);
   return {
     predictors: Object.fromEntries(Object.entries(predictors).map(([name, saved]) => [name, restored(saved)])),
     // `as`: zod's JSON values are ours.
@@ -100,9 +112,18 @@ export async function readProgram(path: string): Promise<SavedProgram> {
       predictors: Object.fromEntries(Object.entries(predictors).map(([name, saved]) => [name, saved.state])),
     } as Candidate,
     bases,
-    adapters: files,
+    adapters: [...files, ...merged],
     embeddings: embeddings === undefined ? new Map() : await readEmbeddings(embeddings, file),
   };
+}
+
+function requireMerged(path: string, program: string): void {
+  if (existsSync(path)) return;
+  throw new InputError(
+    'merged-missing',
+    [`The merged model of ${program} is not at ${path}.`],
+    'Make it again, byte for byte: better-together export RUN --merged; then put it there.',
+  );
 }
 
 function readJson(file: string): Json {

@@ -69,6 +69,10 @@ const dataSets = `
   CREATE TABLE data_set (id TEXT PRIMARY KEY, at INTEGER NOT NULL, data_set TEXT NOT NULL) STRICT;
 `;
 
+const merges = `
+  CREATE TABLE merge (key TEXT PRIMARY KEY, at INTEGER NOT NULL, spec TEXT NOT NULL, merge TEXT NOT NULL) STRICT;
+`;
+
 /** Stores of version 1 were written before the first release; they are refused, not read. */
 export const oldestVersion = 2;
 
@@ -77,6 +81,7 @@ const migrations: readonly string[] = [
   tables + insertOnly(firstTables),
   embeddings + insertOnly(['embedding']),
   dataSets + insertOnly(['data_set']),
+  merges + insertOnly(['merge']),
 ];
 
 export const latestVersion = oldestVersion + migrations.length - 1;

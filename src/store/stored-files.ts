@@ -4,11 +4,12 @@ import type { Store } from '../core/store.ts';
 import { moveDurably, privateFolder, withFile } from '../system/files.ts';
 import type { HoldRun } from './run-locks.ts';
 
-/** The part of a store that lies beside the database: adapters, trainings and unfinished work. Made when first used. */
+/** The part of a store that lies beside the database: adapters, trainings, merged models and unfinished work. Made when first used. */
 export function storedFiles(root: string, holdRun: HoldRun) {
   const place = {
     adapter: (id: string) => join(root, 'adapters', `${checked(id)}.gguf`),
     training: (id: string) => join(root, 'trainings', checked(id)),
+    merged: (id: string) => join(root, 'merged', `${checked(id)}.gguf`),
     work: (id: string) => join(root, 'work', checked(id)),
   };
 

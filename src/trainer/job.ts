@@ -1,6 +1,6 @@
 import type { Json } from '../core/json.ts';
 import type { Probe, TokenRow } from '../core/lm.ts';
-import type { TrainingSpec } from '../core/trainer.ts';
+import type { MergeOrder, TrainingSpec } from '../core/trainer.ts';
 import { hasNativeBfloat16 } from '../system/hardware.ts';
 import type { Device } from './device.ts';
 
@@ -73,6 +73,35 @@ export function sftJob({ spec, base, gguf, startAdapter, device, threads, probes
     probe: probes.map(probeJson),
   };
 }
+
+export const mergeJob = ({ base, adapter, type }: MergeOrder, threads: number): Json => ({
+  version,
+  kind: 'merge',
+  gguf: base.path,
+  adapter: adapter.path,
+  encoding: type,
+  workDir: '.',
+  threads,
+});
+
+export interface ReferenceRequest {
+  /** An imported base, or a Hugging Face folder that was made of one. */
+  readonly base: string;
+  /** A PEFT folder, or null. */
+  readonly adapter: string | null;
+  readonly threads: number;
+  readonly probes: readonly Probe[];
+}
+
+export const referenceJob = ({ base, adapter, threads, probes }: ReferenceRequest): Json => ({
+  version,
+  kind: 'reference',
+  base,
+  adapter,
+  workDir: '.',
+  threads,
+  probe: probes.map(probeJson),
+});
 
 /**
  * bfloat16 is emulated by a CPU that does not have it: one step of eight rows took 60 s there, 2 s on one that has it, and float32 is in

@@ -7,7 +7,17 @@ import { importsFolder, pythonProgram } from '../system/folders.ts';
 import { cores } from '../system/hardware.ts';
 import { chooseDevice, type Device } from './device.ts';
 import { importedBase } from './imported-base.ts';
-import { autoPrecision, fixedSettings, heldOutFile, importJob, rowLines, rowsFile, sftJob } from './job.ts';
+import {
+  autoPrecision,
+  fixedSettings,
+  heldOutFile,
+  importJob,
+  mergeJob,
+  referenceJob,
+  rowLines,
+  rowsFile,
+  sftJob,
+} from './job.ts';
 import { readProbeFile } from './probe-file.ts';
 import { describePython, type PythonEnvironment, trainerCommand } from './python-environment.ts';
 import { runJob } from './run-job.ts';
@@ -88,7 +98,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
       writePrivately(join(privateFolder(folder), rowsFile), rowLines(spec.rows));
       if (spec.evaluation) writePrivately(join(folder, heldOutFile), rowLines(spec.evaluation.rows));
       await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder }));
-      const result = readResult(join(folder, 'result.json'));
+      const result = readResult(join(folder, 'result.json'), Result);
       return {
         adapter: { sha256: result.sha256, path: join(folder, 'adapter.gguf') },
         resumeFrom: join(folder, 'adapter'),
@@ -101,6 +111,24 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
         forgetting: result.forgetting,
         supervisedTokens: result.supervisedTokens,
         seconds: Object.values(result.seconds).reduce((sum, seconds) => sum + seconds, 0),
+      };
+    },
+
+    async merge(order, { folder, ...hooks }) {
+      const workFolder = join(folder, 'merge');
+      await runJob(mergeJob(order, threads), { ...start, ...hooks, folder: workFolder });
+      const { sha256 } = readResult(join(workFolder, 'result.json'), Merged);
+      return { sha256, path: join(workFolder, 'merged.gguf') };
+    },
+
+    async reference(adapter, { base, folder, probes, ...hooks }) {
+      const workFolder = join(folder, 'reference');
+      const imported = importedBase(base, imports);
+      const job = referenceJob({ base: imported.folder, adapter, threads, probes });
+      await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder: workFolder }));
+      return {
+        base: readProbeFile(join(workFolder, 'probe-base.f32'), probes),
+        adapter: readProbeFile(join(workFolder, 'probe-adapter.f32'), probes),
       };
     },
   };
@@ -119,5 +147,7 @@ const Result = z.object({
   seconds: z.record(z.string(), z.number()),
 });
 
-const readResult = (path: string): z.infer<typeof Result> =>
-  Result.parse(JSON.parse(withFile(path, () => readFileSync(path, 'utf8'))));
+const Merged = z.object({ sha256: z.string() });
+
+const readResult = <T extends z.ZodType>(path: string, type: T): z.infer<T> =>
+  type.parse(JSON.parse(withFile(path, () => readFileSync(path, 'utf8'))));

@@ -108,6 +108,15 @@ export function storeContract(name: string, open: () => Store): void {
       expect([store.recallTraining('t1'), store.recallTraining('t2')]).toEqual([training, undefined]);
     });
 
+    test('remembers a merge under its key, the first one', () => {
+      store.rememberMerge('m1', { merged: 'a', gates: { merged: 0.1 } }, { type: 'Q8_0' });
+      store.rememberMerge('m1', { merged: 'b', gates: {} }, { type: 'Q8_0' });
+      expect([store.recallMerge('m1'), store.recallMerge('m2')]).toEqual([
+        { merged: 'a', gates: { merged: 0.1 } },
+        undefined,
+      ]);
+    });
+
     test('a data set comes back as it was first added, token for token', () => {
       store.addDataSet('d1', dataSet);
       store.addDataSet('d1', { ...dataSet, rows: [] });
@@ -225,6 +234,13 @@ export function storeContract(name: string, open: () => Store): void {
           false,
         ]);
         expect(path).toMatch(/abc\.gguf$/);
+      });
+
+      test('a merged model is kept beside the adapters, not among them', () => {
+        const source = join(store.workFolder('w'), 'merged.gguf');
+        writeFileSync(source, 'weights');
+        const path = store.keepFile('merged', 'abc', source);
+        expect([store.file('merged', 'abc'), store.file('adapter', 'abc')]).toEqual([path, undefined]);
       });
 
       test('a folder is kept whole', () => {

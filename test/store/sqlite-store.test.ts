@@ -108,6 +108,7 @@ describe('changes nothing that was written:', () => {
     'training',
     'embedding',
     'data_set',
+    'merge',
   ])('%s', (table) => {
     sqliteStore(path).close();
     const database = new Database(path);
@@ -122,19 +123,24 @@ describe('changes nothing that was written:', () => {
   });
 });
 
-test('a store of the first version keeps what it has, and takes embeddings and data sets', () => {
+test('a store of the first version keeps what it has, and takes embeddings, data sets and merges', () => {
   const first = sqliteStore(path);
   first.addRun({ id: 'a', experiment: { seed: 0 } });
   first.close();
   const older = new Database(path);
-  older.exec('DROP TABLE embedding; DROP TABLE data_set');
+  older.exec('DROP TABLE embedding; DROP TABLE data_set; DROP TABLE merge');
   older.pragma('user_version = 2');
   older.close();
   const store = sqliteStore(path);
   store.rememberEmbeddings(new Map([['k', new Float32Array([1])]]));
   store.addDataSet('d', { base: 'b', rows: [] });
+  store.rememberMerge('m', { merged: 'f', gates: {} }, {});
   expect(store.run('a')?.experiment).toEqual({ seed: 0 });
-  expect([store.recallEmbedding('k'), store.dataSet('d')]).toEqual([new Float32Array([1]), { base: 'b', rows: [] }]);
+  expect([store.recallEmbedding('k'), store.dataSet('d'), store.recallMerge('m')]).toEqual([
+    new Float32Array([1]),
+    { base: 'b', rows: [] },
+    { merged: 'f', gates: {} },
+  ]);
   store.close();
 });
 
@@ -169,7 +175,7 @@ describe('refuses, and leaves as it is,', () => {
     const newer = new Database(path);
     newer.pragma('user_version = 99');
     newer.close();
-    refused('store-newer', /has version 99, and this one knows 4/);
+    refused('store-newer', /has version 99, and this one knows 5/);
   });
 
   test('a store from before the first release', () => {

@@ -81,7 +81,7 @@ export function optimizerContext(model: ScriptedModel, structure: Structure, opt
     contextTokens: async () => 4096,
     fit: async (order) => {
       orders.push(order);
-      return `adapter-${orders.length}`;
+      return { base: order.base, adapter: `adapter-${orders.length}` };
     },
     notice: ({ code }) => notices.push(code),
   };

@@ -34,15 +34,16 @@ export const scriptedEngine: Engine = {
 export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel {
   const requests: LmRequest[] = [];
   const embedded: string[] = [];
+  let released = 0;
   const own: Weights = {
     ...weights,
     async embed(texts) {
       embedded.push(...texts);
       return weights.embed(texts);
     },
+    openMerged: async (file) => ({ ...model, base: { ...model.base, ...file } }),
   };
-  let released = 0;
-  return {
+  const model: ScriptedModel = {
     base: {
       sha256: contentId(name),
       path: `/models/${name}.gguf`,
@@ -73,6 +74,7 @@ export function scriptedModel(script: Script, name = 'scripted'): ScriptedModel 
       released++;
     },
   };
+  return model;
 }
 
 /** Texts are alike that have words in common. */
@@ -84,7 +86,7 @@ function bagOfWords(text: string): Float32Array {
   return counts.map((count) => count / length);
 }
 
-const weights: Weights = {
+const weights: Omit<Weights, 'openMerged'> = {
   embed: async (texts) => texts.map(bagOfWords),
   encode: async (rows) => rows.map(asCharacters),
   tokenTexts: async (rows) =>

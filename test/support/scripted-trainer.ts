@@ -43,5 +43,15 @@ export function scriptedTrainer(options: { readonly onTrain?: () => void } = {})
         seconds: 1,
       };
     },
+    async merge({ base, adapter, type }, { folder }) {
+      const content = canonicalJson({ base: base.sha256, adapter: adapter.sha256, type });
+      const path = join(folder, 'merged.gguf');
+      writeFileSync(path, content);
+      return { sha256: createHash('sha256').update(content).digest('hex'), path };
+    },
+    async reference(_, { probes }) {
+      const flat = probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25))));
+      return { base: flat, adapter: flat };
+    },
   };
 }

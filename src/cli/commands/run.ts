@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { trainedFiles } from '../../core/candidate.ts';
 import { shortId } from '../../core/json.ts';
 import type { LanguageModel } from '../../core/lm.ts';
 import type { RunSummary } from '../../core/summary.ts';
@@ -69,8 +70,8 @@ function save(
   storePath: string,
 ): string {
   const { candidate } = summary.chosen;
-  const used = new Set(Object.values(candidate.predictors).map(({ model }) => model.adapter));
-  const files = [...adapters.values()].filter(({ sha256 }) => used.has(sha256));
+  const used = trainedFiles(candidate);
+  const files = [...adapters.values()].filter(({ sha256 }) => used.includes(sha256));
   const folder = join(dirname(storePath), 'programs', shortId(summary.run));
   return saveProgram(
     { predictors: structure.predictors, candidate, bases: [lm.base], adapters: files, embeddings },

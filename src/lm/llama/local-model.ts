@@ -1,3 +1,4 @@
+import { loadedAdapter, servedFile } from '../../core/candidate.ts';
 import { InputError, WorldError } from '../../core/errors.ts';
 import type { AdapterFile, BaseModel, Engine, LanguageModel, LmRequest, LmResponse, Weights } from '../../core/lm.ts';
 import type { Notice } from '../../core/notice.ts';
@@ -6,6 +7,7 @@ import { requireAdapter } from './adapter-file.ts';
 import { readModelFile } from './base-model.ts';
 import { HostKiller } from './call-book.ts';
 import { fileDigest } from './file-digest.ts';
+import { mergedModels } from './merged-models.ts';
 import { adapterOf, type DeviceChoice, type LayoutWishes, type WorkResult } from './protocol.ts';
 import { type Supervisor, supervise } from './supervisor.ts';
 
@@ -55,6 +57,9 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     beforeOpening: () => requireSameModel(base),
     beforeWork: (work) => requireUsable(adapterOf(work), base),
   });
+  const merged = mergedModels((path) =>
+    localModelWith({ ...options, ...sizesOf(host.known()?.engine), gguf: path }, settings),
+  );
   const weights: Weights = {
     async encode(rows) {
       const result = await host.do({ kind: 'encode', rows }).catch(rethrown);
@@ -76,8 +81,12 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
       if (result.kind !== 'embed') throw unexpected(result);
       return [...result.vectors];
     },
+    openMerged: merged.open,
   };
-  const { release } = host;
+  const release = async () => {
+    await merged.release();
+    await host.release();
+  };
   return {
     base,
     get notices() {
@@ -95,6 +104,17 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     [Symbol.asyncDispose]: release,
   };
 }
+
+/** What a merged model takes over, so that it gets the same contexts and is compared fairly. */
+const sizesOf = (engine: Engine | undefined): Partial<LayoutWishes> =>
+  engine
+    ? {
+        threads: Math.min(engine.threads, cores()),
+        sequences: engine.sequences,
+        batchTokens: engine.batchTokens,
+        contextTokens: engine.contextTokens,
+      }
+    : {};
 
 async function generate(
   host: Supervisor,
@@ -159,9 +179,10 @@ function threadNotices({ threads }: Engine): Notice[] {
 
 /** An id in a request must be the weights that answer it: a mistake here would be remembered under the wrong name. */
 function requireNamedWeights({ model }: LmRequest, base: BaseModel, adapter: AdapterFile | null): void {
-  if (model.base !== base.sha256) throw new TypeError(`The request is for base ${model.base}, this is ${base.sha256}`);
-  if (model.adapter !== (adapter?.sha256 ?? null))
-    throw new TypeError(`The request is for adapter ${model.adapter}, the file given is ${adapter?.sha256 ?? 'none'}`);
+  const [file, loaded] = [servedFile(model), loadedAdapter(model)];
+  if (file !== base.sha256) throw new TypeError(`The request is for model ${file}, this is ${base.sha256}`);
+  if (loaded !== (adapter?.sha256 ?? null))
+    throw new TypeError(`The request is for adapter ${loaded}, the file given is ${adapter?.sha256 ?? 'none'}`);
 }
 
 async function requireSameModel({ path, sha256 }: BaseModel): Promise<void> {
