@@ -1,6 +1,7 @@
 import type { SharedRequest } from './call-key.ts';
 import type { DataSet } from './data-set.ts';
 import type { RunEvent } from './event.ts';
+import type { Example } from './example.ts';
 import type { Fields, Json } from './json.ts';
 import type { Engine, LmRequest, LmResponse } from './lm.ts';
 import type { TrainingFigures } from './trainer.ts';
@@ -51,6 +52,18 @@ export interface CallTotals {
   readonly overruled: number;
 }
 
+/** What a run did between an event and the one after it. */
+export interface RunSpan {
+  /** The index of the event. */
+  readonly after: number;
+  readonly calls: number;
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly completionTokens: number;
+  /** Active time: without the time between one start and the next. */
+  readonly seconds: number;
+}
+
 export interface StoredCall {
   /** The start of the run that made it. */
   readonly start: number;
@@ -96,6 +109,9 @@ export interface Store {
   dataSet(id: string): DataSet | undefined;
   /** `id` is the hash of its content: what is there under it already is the same. */
   addDataSet(id: string, dataSet: DataSet): void;
+  example(id: string): Example | undefined;
+  /** All of them or none; what is there already stays. */
+  addExamples(examples: readonly Example[]): void;
   run(id: string): StoredRun | undefined;
   /** Newest first. */
   runs(): readonly StoredRun[];
@@ -106,6 +122,8 @@ export interface Store {
   events(run: string): readonly RunEvent[];
   /** `index` counts from 0. Writing an equal event at the same place again has no effect; a different one is an error. */
   addEvent(run: string, index: number, event: RunEvent): void;
+  /** One for each event, in order. A call belongs to the event that was stored before it. */
+  spans(run: string): readonly RunSpan[];
   starts(run: string): readonly Start[];
   addStart(run: string): number;
   endStart(run: string, number: number, endedBy: string): void;

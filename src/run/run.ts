@@ -24,6 +24,8 @@ export async function execute(experiment: Experiment, ports: RunPorts): Promise<
   const { store } = ports;
   const id = runId(experiment);
   store.addRun({ id, experiment: describeExperiment(experiment) });
+  const { train, val, test } = experiment.splits;
+  store.addExamples([...train, ...val, ...test]);
   const finished = store.summary(id);
   // `as`: written below.
   if (finished !== undefined) return finished as unknown as RunSummary;

@@ -73,6 +73,10 @@ const merges = `
   CREATE TABLE merge (key TEXT PRIMARY KEY, at INTEGER NOT NULL, spec TEXT NOT NULL, merge TEXT NOT NULL) STRICT;
 `;
 
+const examples = `
+  CREATE TABLE example (id TEXT PRIMARY KEY, at INTEGER NOT NULL, example TEXT NOT NULL) STRICT;
+`;
+
 /** Stores of version 1 were written before the first release; they are refused, not read. */
 export const oldestVersion = 2;
 
@@ -82,6 +86,7 @@ const migrations: readonly string[] = [
   embeddings + insertOnly(['embedding']),
   dataSets + insertOnly(['data_set']),
   merges + insertOnly(['merge']),
+  examples + insertOnly(['example']),
 ];
 
 export const latestVersion = oldestVersion + migrations.length - 1;

@@ -9,8 +9,10 @@ import { rememberedCalls } from './remembered-calls.ts';
 import { rememberedEmbeddings } from './remembered-embeddings.ts';
 import { rememberedTrainings } from './remembered-trainings.ts';
 import { locksInFolder, locksInMemory } from './run-locks.ts';
+import { runSpans } from './run-spans.ts';
 import { storedCalls } from './stored-calls.ts';
 import { storedDataSets } from './stored-data-sets.ts';
+import { storedExamples } from './stored-examples.ts';
 import { storedFiles } from './stored-files.ts';
 
 /**
@@ -48,6 +50,8 @@ function storeOn(database: Database, name: string, files: ReturnType<typeof stor
     ...rememberedEmbeddings(query),
     ...rememberedTrainings(query),
     ...storedDataSets(query),
+    ...storedExamples(query),
+    ...runSpans(query),
     ...journal(query),
     ...files,
     close,

@@ -175,6 +175,13 @@ export function storeContract(name: string, open: () => Store): void {
       });
     });
 
+    test('examples are found under their ids, and the first under an id stays', () => {
+      const [lost, paid] = ['Lost.', 'Paid twice.'].map((ticket) => ({ id: ticket, inputs: { ticket }, labels: {} }));
+      store.addExamples([lost!]);
+      store.addExamples([{ ...lost!, labels: { team: 'delivery' } }, paid!]);
+      expect(['Lost.', 'Paid twice.', 'None.'].map(store.example)).toEqual([lost, paid, undefined]);
+    });
+
     test('attempts to reach another machine are counted over all starts of a run', () => {
       store.addNetworkAttempt('a', 1, 'example.org');
       store.addNetworkAttempt('a', 2, 'example.org');
@@ -219,6 +226,43 @@ export function storeContract(name: string, open: () => Store): void {
         at(60, () => store.addStart('a'));
         at(50, () => store.endStart('a', 1, 'done'));
         expect(store.starts('a').map(({ seconds }) => seconds)).toEqual([0]);
+      });
+    });
+
+    describe('spans', () => {
+      const remember = (key: string, start: number, run = 'a') =>
+        store.rememberCall(key, { ...call, response: answered, run, start });
+
+      test('have the calls and the active time between one event and the next, over all starts', async () => {
+        at(0, () => store.addStart('a'));
+        at(1, () => store.addEvent('a', 0, started));
+        await at(3, () => remember('k1', 1));
+        at(4, () => store.addEvent('a', 1, chosen));
+        await at(5, () => remember('k2', 1));
+        at(60, () => store.addStart('a'));
+        await at(62, () => remember('k3', 2));
+        at(63, () => store.addEvent('a', 2, ended));
+        at(64, () => store.endStart('a', 2, 'done'));
+        await remember('k4', 1, 'b');
+        const { prompt, cachedPrompt, completion } = answered.usage;
+        const tokens = (calls: number) => ({
+          promptTokens: calls * prompt,
+          cachedPromptTokens: calls * cachedPrompt,
+          completionTokens: calls * completion,
+        });
+        expect(store.spans('a')).toEqual([
+          { after: 0, calls: 1, ...tokens(1), seconds: 4 },
+          { after: 1, calls: 2, ...tokens(2), seconds: 4 },
+          { after: 2, calls: 0, ...tokens(0), seconds: 1 },
+        ]);
+      });
+
+      test('count a call of the same moment as an event before it', async () => {
+        at(0, () => store.addStart('a'));
+        at(1, () => store.addEvent('a', 0, started));
+        await at(2, () => remember('k1', 1));
+        at(2, () => store.addEvent('a', 1, ended));
+        expect(store.spans('a').map(({ calls }) => calls)).toEqual([1, 0]);
       });
     });
 

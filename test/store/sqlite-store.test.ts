@@ -109,6 +109,7 @@ describe('changes nothing that was written:', () => {
     'embedding',
     'data_set',
     'merge',
+    'example',
   ])('%s', (table) => {
     sqliteStore(path).close();
     const database = new Database(path);
@@ -123,23 +124,26 @@ describe('changes nothing that was written:', () => {
   });
 });
 
-test('a store of the first version keeps what it has, and takes embeddings, data sets and merges', () => {
+test('a store of the first version keeps what it has, and takes embeddings, data sets, merges and examples', () => {
   const first = sqliteStore(path);
   first.addRun({ id: 'a', experiment: { seed: 0 } });
   first.close();
   const older = new Database(path);
-  older.exec('DROP TABLE embedding; DROP TABLE data_set; DROP TABLE merge');
+  older.exec('DROP TABLE embedding; DROP TABLE data_set; DROP TABLE merge; DROP TABLE example');
   older.pragma('user_version = 2');
   older.close();
   const store = sqliteStore(path);
   store.rememberEmbeddings(new Map([['k', new Float32Array([1])]]));
   store.addDataSet('d', { base: 'b', rows: [] });
   store.rememberMerge('m', { merged: 'f', gates: {} }, {});
+  const lost = { id: 'e', inputs: { ticket: 'Lost.' }, labels: {} };
+  store.addExamples([lost]);
   expect(store.run('a')?.experiment).toEqual({ seed: 0 });
-  expect([store.recallEmbedding('k'), store.dataSet('d'), store.recallMerge('m')]).toEqual([
+  expect([store.recallEmbedding('k'), store.dataSet('d'), store.recallMerge('m'), store.example('e')]).toEqual([
     new Float32Array([1]),
     { base: 'b', rows: [] },
     { merged: 'f', gates: {} },
+    lost,
   ]);
   store.close();
 });
@@ -175,7 +179,7 @@ describe('refuses, and leaves as it is,', () => {
     const newer = new Database(path);
     newer.pragma('user_version = 99');
     newer.close();
-    refused('store-newer', /has version 99, and this one knows 5/);
+    refused('store-newer', /has version 99, and this one knows 6/);
   });
 
   test('a store from before the first release', () => {
