@@ -5,6 +5,7 @@ import { dataFolder, defaultStorePath } from '../system/folders.ts';
 import { watchThisProcess } from '../system/network.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { predictCommand } from './commands/predict.ts';
+import { type ReportFlags, reportCommand } from './commands/report.ts';
 import { type RowsFlags, rowsCommand } from './commands/rows.ts';
 import { runPlanned } from './commands/run.ts';
 import { runsCommand, showCommand } from './commands/runs.ts';
@@ -210,6 +211,23 @@ function commandLine(signal: AbortSignal): Command {
       const store = existingStore(path);
       try {
         rowsCommand(store, id, flags, out);
+      } finally {
+        store.close();
+      }
+    }),
+  );
+
+  common(
+    cli
+      .command('report')
+      .argument('<run>', 'the beginning of its id')
+      .option('--out <file>', 'where to write it (default: the folder reports beside the store)')
+      .description('one run as one HTML file: path, candidates, prompts, examples, trainings, costs'),
+  ).action(
+    withOutput((out, { store: path, ...flags }: CommonFlags & ReportFlags, id: string) => {
+      const store = existingStore(path);
+      try {
+        reportCommand(store, id, flags, out);
       } finally {
         store.close();
       }

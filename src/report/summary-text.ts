@@ -34,7 +34,7 @@ export function summaryText(summary: RunSummary): string {
     lines.push('* exploratory: opening the test split for every candidate makes it a second val split.');
   return [
     ...lines,
-    verdict(summary),
+    summaryVerdict(summary),
     '',
     costText(summary),
     ...(summary.loads ?? []).map(loadText),
@@ -49,7 +49,7 @@ export function scoreText(score: ScoreInterval | null): string {
 }
 
 /** What the table says, in a sentence, also where it is not what one hoped for. */
-function verdict({ candidates, chosen, flagCompilationErrorOccurred }: RunSummary): string {
+export function summaryVerdict({ candidates, chosen, flagCompilationErrorOccurred }: RunSummary): string {
   const baseline = candidates[0];
   const pick = candidates.find(({ strategy }) => strategy === chosen.strategy);
   const sentences: string[] = [];
