@@ -19,6 +19,8 @@ export interface PathPoint {
   readonly test: ScoreInterval | null;
   /** Against the candidate that the step started from; null for the baseline and without a val split. */
   readonly onVal: RowComparison | null;
+  /** Against the baseline; null for the baseline and where the test split was not opened. */
+  readonly onTest: RowComparison | null;
   readonly isChosen: boolean;
 }
 
@@ -41,13 +43,19 @@ export function pathOf(
   const starts = startsOf(events);
   const interval = (split: 'val' | 'test', candidate: string) =>
     statistics.interval(rows(split, candidate).map(({ score }) => score));
+  const compared = (split: 'val' | 'test', from: string | null, candidate: string): RowComparison | null => {
+    if (from === null) return null;
+    const comparison = compareRows(rows(split, from), rows(split, candidate), statistics);
+    return comparison.shared === 0 ? null : comparison;
+  };
   const point = (
     place: Pick<PathPoint, 'step' | 'key' | 'optimizer' | 'strategy' | 'from' | 'candidate'>,
   ): PathPoint => ({
     ...place,
     val: interval('val', place.candidate),
     test: interval('test', place.candidate),
-    onVal: compared(place, rows, statistics),
+    onVal: compared('val', place.from, place.candidate),
+    onTest: compared('test', place.step === 0 ? null : baseline, place.candidate),
     isChosen: place.strategy === chosen,
   });
   const first = point({ step: 0, key: '', optimizer: '', strategy: '', from: null, candidate: baseline });
@@ -60,16 +68,6 @@ export function pathOf(
     ];
   });
   return [first, ...steps];
-}
-
-function compared(
-  { from, candidate }: Pick<PathPoint, 'from' | 'candidate'>,
-  rows: EvaluatedRows,
-  statistics: Statistics,
-): RowComparison | null {
-  if (from === null) return null;
-  const comparison = compareRows(rows('val', from), rows('val', candidate), statistics);
-  return comparison.shared === 0 ? null : comparison;
 }
 
 export function failedSteps(events: readonly RunEvent[]): readonly FailedStep[] {

@@ -9,7 +9,10 @@ export interface ScriptedTrainer extends Trainer {
 }
 
 /** A trainer whose adapter is the hash of its order: for tests whose point is what happens around a training. */
-export function scriptedTrainer(options: { readonly onTrain?: () => void } = {}): ScriptedTrainer {
+export function scriptedTrainer(
+  options: { readonly onTrain?: () => void; readonly losses?: readonly number[] } = {},
+): ScriptedTrainer {
+  const { losses = [0.5] } = options;
   const specs: TrainingSpec[] = [];
   return {
     specs,
@@ -34,9 +37,9 @@ export function scriptedTrainer(options: { readonly onTrain?: () => void } = {})
         resumeFrom,
         probeBase: flat,
         probeAdapter: flat,
-        steps: 1,
-        keptStep: 1,
-        losses: [{ step: 1, loss: 0.5 }],
+        steps: losses.length,
+        keptStep: losses.length,
+        losses: losses.map((loss, index) => ({ step: index + 1, loss })),
         forgetting: { positions: 1, meanKl: 0.25, worstKl: 0.5 },
         heldOutLosses: spec.evaluation ? [{ step: 1, loss: 0.75 }] : [],
         supervisedTokens: spec.rows.length,

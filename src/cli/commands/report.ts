@@ -7,7 +7,7 @@ import { runReport } from '../../report/run-report.ts';
 import { privateFolder } from '../../system/files.ts';
 import { findRun } from '../find-run.ts';
 import type { Output } from '../output.ts';
-import { reportStatistics as statistics } from '../report-statistics.ts';
+import { reportStatistics } from '../report-statistics.ts';
 import { writePage } from '../write-page.ts';
 
 export interface ReportFlags {
@@ -18,7 +18,7 @@ export interface ReportFlags {
 /** Writes the report of a run, finished or not, as one HTML file. `id` may be the beginning of an id. */
 export function reportCommand(store: Store, id: string, { out }: ReportFlags, output: Output): void {
   const run = findRun(store, id);
-  const page = runPage(runReport(store, run, statistics), { statistics, program: savedProgram(store, run.id) });
+  const page = runPage(runReport(store, run, reportStatistics), savedProgram(store, run.id));
   const file = out ?? join(privateFolder(join(dirname(store.name), 'reports')), `${shortId(run.id)}.html`);
   writePage(file, page);
   output.result({ run: run.id, file: resolve(file), bytes: Buffer.byteLength(page) }, () => `Report: ${resolve(file)}`);

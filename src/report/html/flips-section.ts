@@ -1,11 +1,9 @@
-import type { Candidate } from '../../core/candidate.ts';
 import type { SplitName } from '../../core/event.ts';
 import type { Example } from '../../core/example.ts';
 import { canonicalJson, type Fields, shortId } from '../../core/json.ts';
 import type { LmResponse } from '../../core/lm.ts';
-import { compareRows, type Flip } from '../flips.ts';
+import type { Flip } from '../flips.ts';
 import type { RunReport } from '../run-report.ts';
-import type { Statistics } from '../statistics.ts';
 import { type Html, html } from './html.ts';
 import type { Section } from './section.ts';
 import { longText, percent, strategyName } from './text.ts';
@@ -26,25 +24,21 @@ interface FlipSide {
 }
 
 /** The pairs of a run: each step against its start on val, and the chosen program against the baseline on the sealed test. */
-export function flipPairs(report: RunReport, statistics: Statistics): readonly FlipPair[] {
-  const { path, candidates, rows, answers } = report;
+export function flipPairs({ path, candidates, answers }: RunReport): readonly FlipPair[] {
   const known = new Map(candidates.map(({ id, candidate }) => [id, candidate]));
   const side = (id: string, name: string): FlipSide => {
-    const candidate: Candidate | undefined = known.get(id);
+    const candidate = known.get(id);
     return { name, answer: (example) => (candidate ? answers(candidate, example) : null) };
   };
-  const steps = path.flatMap((point): FlipPair[] => {
-    const { from, candidate, step, key, onVal } = point;
+  const steps = path.flatMap(({ from, candidate, step, key, onVal }): FlipPair[] => {
     if (from === null || onVal === null) return [];
     const name = `step ${step} (${key})`;
     return [{ name, split: 'val', before: side(from, 'before'), after: side(candidate, 'after'), flips: onVal.flips }];
   });
-  const [baseline] = path;
   const chosen = path.find(({ isChosen }) => isChosen);
-  if (!baseline || !chosen || chosen === baseline || chosen.test === null) return steps;
-  const { flips } = compareRows(rows('test', baseline.candidate), rows('test', chosen.candidate), statistics);
-  const [before, after] = [side(baseline.candidate, 'baseline'), side(chosen.candidate, strategyName(chosen.strategy))];
-  return [...steps, { name: 'the whole run', split: 'test', before, after, flips }];
+  if (!path[0] || !chosen?.onTest) return steps;
+  const [before, after] = [side(path[0].candidate, 'baseline'), side(chosen.candidate, strategyName(chosen.strategy))];
+  return [...steps, { name: 'the whole run', split: 'test', before, after, flips: chosen.onTest.flips }];
 }
 
 /** Which examples were won and lost, with what was answered before and after, to be searched. */
@@ -53,7 +47,7 @@ export function flipsSection(pairs: readonly FlipPair[], example: (id: string) =
   const parts = [...new Set(pairs.map(({ name }) => name))];
   return {
     id: 'flips',
-    title: 'Won and lost examples',
+    title: 'Won and lost',
     body:
       count === 0
         ? html`<p>No example has another score after a step than before it.</p>`
@@ -69,12 +63,15 @@ export function flipsSection(pairs: readonly FlipPair[], example: (id: string) =
 function flipMarkup({ name, split, before, after }: FlipPair, flip: Flip, example: Example | undefined): Html {
   const outcome = flip.after > flip.before ? 'won' : 'lost';
   return html`<article class="flip" data-part="${name}" data-outcome="${outcome}"><h3><span class="${outcome}">${outcome}</span> in ${name}, ${split} <code>${shortId(flip.example)}</code></h3>
-${example ? html`${fieldsMarkup(example.inputs)}<p class="muted">Label</p>${fieldsMarkup(example.labels)}` : html`<p class="muted">The store does not have this example: it was written before examples were kept. The same run command again adds them, without a call.</p>`}
+${example ? html`<dl class="fields">${fieldsMarkup(example.inputs, '')}${fieldsMarkup(example.labels, ' (label)')}</dl>` : html`<p class="muted">The store does not have this example: it was written before examples were kept. The same run command again adds them, without a call.</p>`}
 <div class="sides">${sideMarkup(before, flip.before, example)}${sideMarkup(after, flip.after, example)}</div></article>`;
 }
 
-const fieldsMarkup = (fields: Fields): Html =>
-  html`<dl class="fields">${Object.entries(fields).map(([name, value]) => html`<dt>${name}</dt><dd>${longText(typeof value === 'string' ? value : canonicalJson(value))}</dd>`)}</dl>`;
+const fieldsMarkup = (fields: Fields, what: string): readonly Html[] =>
+  Object.entries(fields).map(
+    ([name, value]) =>
+      html`<dt>${name}${what}</dt><dd>${longText(typeof value === 'string' ? value : canonicalJson(value))}</dd>`,
+  );
 
 function sideMarkup({ name, answer }: FlipSide, score: number, example: Example | undefined): Html {
   const response = example ? answer(example) : null;

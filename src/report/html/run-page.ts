@@ -1,6 +1,5 @@
 import { shortId } from '../../core/json.ts';
 import type { RunReport } from '../run-report.ts';
-import type { Statistics } from '../statistics.ts';
 import { summaryVerdict } from '../summary-text.ts';
 import { candidatesSection } from './candidates-section.ts';
 import { costsSection } from './costs-section.ts';
@@ -13,14 +12,8 @@ import type { Section } from './section.ts';
 import { trainingsSection } from './trainings-section.ts';
 import { usageSection } from './usage-section.ts';
 
-interface RunPageOptions {
-  readonly statistics: Statistics;
-  /** Where the saved program of the run lies; null where there is none. */
-  readonly program: string | null;
-}
-
-/** The report of a run: one HTML file that works from disk and loads nothing. */
-export function runPage(report: RunReport, { statistics, program }: RunPageOptions): string {
+/** The report of a run: one HTML file that works from disk and loads nothing. `program`: where its saved program lies, if it does. */
+export function runPage(report: RunReport, program: string | null): string {
   const { run, experiment, summary } = report;
   return page({
     title: `Run ${shortId(run.id)}: ${experiment.strategy}`,
@@ -29,7 +22,7 @@ ${summary ? html`<p class="verdict">${summaryVerdict(summary)}</p>` : null}`,
     sections: [
       pathSection(report),
       candidatesSection(report),
-      flipsSection(flipPairs(report, statistics), report.example),
+      flipsSection(flipPairs(report), report.example),
       trainingsSection(report),
       costsSection(report),
       noticesSection(report),

@@ -16,7 +16,10 @@ export function scoreChart(path: readonly PathPoint[]): Html | null {
   const y = scaleLinear([0, Math.max(1, ...scores.map(({ high }) => high))], plotted.y);
   // `!`: each point has a place.
   const xOf = (point: PathPoint) => x(place(point))!;
-  const way = line<PathPoint>(xOf, ({ val }) => y(val?.mean ?? 0)).defined(({ val }) => val !== null);
+  const way = line<PathPoint>(
+    (point) => xOf(point) - 6,
+    ({ val }) => y(val?.mean ?? 0),
+  ).defined(({ val }) => val !== null);
   const bar = (score: ScoreInterval | null, at: number, kind: 'val' | 'test') =>
     score &&
     html`<line class="${kind}" x1="${fixed(at)}" x2="${fixed(at)}" y1="${fixed(y(score.low))}" y2="${fixed(y(score.high))}"/>${

@@ -6,8 +6,11 @@ export const percent = (share: number): string => (100 * share).toFixed(1);
 
 export const whole = (count: number): string => Math.round(count).toLocaleString('en-US');
 
-export const secondsText = (seconds: number): string =>
-  seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+export function secondsText(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const rounded = Math.round(seconds);
+  return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
+}
 
 /** How a strategy is called where the empty one is the program as it was given. */
 export const strategyName = (strategy: string): string => (strategy === '' ? 'baseline' : strategy);

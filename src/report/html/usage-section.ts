@@ -10,7 +10,7 @@ export function usageSection({ run, experiment }: RunReport, program: string | n
   const id = shortId(run.id);
   return {
     id: 'use',
-    title: 'How to use the result',
+    title: 'Use',
     body: html`${
       program === null
         ? html`<p>No saved program of this run was found beside its store. The same run command again saves it, without a call.</p>`
