@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Sampling } from '../core/lm.ts';
 import { dataFolder, defaultStorePath } from '../system/folders.ts';
 import { watchThisProcess } from '../system/network.ts';
+import { type CompareFlags, compareCommand } from './commands/compare.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { predictCommand } from './commands/predict.ts';
 import { type ReportFlags, reportCommand } from './commands/report.ts';
@@ -228,6 +229,23 @@ function commandLine(signal: AbortSignal): Command {
       const store = existingStore(path);
       try {
         reportCommand(store, id, flags, out);
+      } finally {
+        store.close();
+      }
+    }),
+  );
+
+  common(
+    cli
+      .command('compare')
+      .argument('<run...>', 'the beginnings of their ids; each is compared with the first')
+      .option('--html <file>', 'write the comparison as a page too')
+      .description('runs beside each other: configuration, results, and tests on the examples that they share'),
+  ).action(
+    withOutput((out, { store: path, ...flags }: CommonFlags & CompareFlags, ids: readonly string[]) => {
+      const store = existingStore(path);
+      try {
+        compareCommand(store, ids, flags, out);
       } finally {
         store.close();
       }

@@ -9,7 +9,7 @@ export function writePage(file: string, page: string): void {
     throw new InputError(
       'file-exists',
       [`${file} is there already and is no report of better-together; it is left as it is.`],
-      'Name another file with --out.',
+      'Name another file.',
     );
   writePrivately(file, page);
 }

@@ -56,7 +56,7 @@ test('a flip has the example and both answers, from memory', () => {
     const response = report.answers(candidate, example)!;
     return response.failure ?? JSON.parse(response.pieces.join('')).kind;
   });
-  const right = example.labels['kind'];
+  const right = example.labels.kind;
   expect([flip!.before, flip!.after, answers]).toEqual([0, 1, [right === 'odd' ? 'even' : 'odd', right]]);
 });
 

@@ -1,4 +1,5 @@
 import { shortId } from '../../core/json.ts';
+import { percent } from '../figures.ts';
 import { promptDiff } from '../prompt-diff.ts';
 import { promptText } from '../prompt-text.ts';
 import type { RunReport } from '../run-report.ts';
@@ -8,7 +9,6 @@ import { type Html, html } from './html.ts';
 import { searchChart } from './search-chart.ts';
 import type { Section } from './section.ts';
 import { table } from './table.ts';
-import { percent } from './text.ts';
 
 /** Every candidate with its score on val, and how its prompt differs from the one that it was made from. */
 export function candidatesSection(report: RunReport): Section {

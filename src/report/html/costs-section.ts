@@ -1,9 +1,9 @@
+import { secondsText, whole } from '../figures.ts';
 import type { RunReport } from '../run-report.ts';
 import type { PartCost } from '../step-costs.ts';
 import { type Html, html } from './html.ts';
 import type { Section } from './section.ts';
 import { table } from './table.ts';
-import { secondsText, whole } from './text.ts';
 
 const head = [
   'part',

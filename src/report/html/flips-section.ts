@@ -2,11 +2,12 @@ import type { SplitName } from '../../core/event.ts';
 import type { Example } from '../../core/example.ts';
 import { canonicalJson, type Fields, shortId } from '../../core/json.ts';
 import type { LmResponse } from '../../core/lm.ts';
+import { percent, strategyName } from '../figures.ts';
 import type { Flip } from '../flips.ts';
 import type { RunReport } from '../run-report.ts';
+import { longText } from './cells.ts';
 import { type Html, html } from './html.ts';
 import type { Section } from './section.ts';
-import { longText, percent, strategyName } from './text.ts';
 
 /** Two candidates whose rows are compared, and how a reader calls the pair. */
 export interface FlipPair {
@@ -24,12 +25,9 @@ interface FlipSide {
 }
 
 /** The pairs of a run: each step against its start on val, and the chosen program against the baseline on the sealed test. */
-export function flipPairs({ path, candidates, answers }: RunReport): readonly FlipPair[] {
-  const known = new Map(candidates.map(({ id, candidate }) => [id, candidate]));
-  const side = (id: string, name: string): FlipSide => {
-    const candidate = known.get(id);
-    return { name, answer: (example) => (candidate ? answers(candidate, example) : null) };
-  };
+export function flipPairs(report: RunReport): readonly FlipPair[] {
+  const { path } = report;
+  const side = (id: string, name: string) => sideOf(report, id, name);
   const steps = path.flatMap(({ from, candidate, step, key, onVal }): FlipPair[] => {
     if (from === null || onVal === null) return [];
     const name = `step ${step} (${key})`;
@@ -39,6 +37,12 @@ export function flipPairs({ path, candidates, answers }: RunReport): readonly Fl
   if (!path[0] || !chosen?.onTest) return steps;
   const [before, after] = [side(path[0].candidate, 'baseline'), side(chosen.candidate, strategyName(chosen.strategy))];
   return [...steps, { name: 'the whole run', split: 'test', before, after, flips: chosen.onTest.flips }];
+}
+
+/** A candidate of a run as one side of a pair. */
+export function sideOf({ candidates, answers }: RunReport, id: string, name: string): FlipSide {
+  const candidate = candidates.find((one) => one.id === id)?.candidate;
+  return { name, answer: (example) => (candidate ? answers(candidate, example) : null) };
 }
 
 /** Which examples were won and lost, with what was answered before and after, to be searched. */

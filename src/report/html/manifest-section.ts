@@ -1,8 +1,8 @@
 import type { Json } from '../../core/json.ts';
+import { whole } from '../figures.ts';
 import type { RunReport } from '../run-report.ts';
 import { type Html, html, type Part } from './html.ts';
 import type { Section } from './section.ts';
-import { whole } from './text.ts';
 
 /** What the run was made of, so that somebody else can make it again. */
 export function manifestSection({

@@ -1,11 +1,12 @@
 import { shortId } from '../../core/json.ts';
+import { differenceText, strategyName } from '../figures.ts';
 import type { PathPoint } from '../run-path.ts';
 import type { RunReport } from '../run-report.ts';
+import { scoreCell } from './cells.ts';
 import { type Html, html } from './html.ts';
 import { scoreChart } from './score-chart.ts';
 import type { Section } from './section.ts';
 import { table } from './table.ts';
-import { differenceText, scoreCell, strategyName } from './text.ts';
 
 /** What each step came to, and what it has over the candidate that it started from. */
 export function pathSection({ path, failed, summary }: RunReport): Section {

@@ -1,10 +1,10 @@
 import { scaleLinear, scalePoint } from 'd3-scale';
 import { line } from 'd3-shape';
 import type { ScoreInterval } from '../../core/summary.ts';
+import { percent, strategyName } from '../figures.ts';
 import type { PathPoint } from '../run-path.ts';
 import { chart, fixed, plotted } from './chart-frame.ts';
 import { type Html, html } from './html.ts';
-import { percent, strategyName } from './text.ts';
 
 const place = ({ step, key }: PathPoint): string => (step === 0 ? 'baseline' : `${step}: ${key}`);
 

@@ -1,10 +1,10 @@
 import { scaleLinear } from 'd3-scale';
 import { curveStepAfter, line } from 'd3-shape';
 import type { ScoreInterval } from '../../core/summary.ts';
+import { percent } from '../figures.ts';
 import type { TriedCandidate } from '../tried-candidates.ts';
 import { chart, fixed, plotted } from './chart-frame.ts';
 import { type Html, html } from './html.ts';
-import { percent } from './text.ts';
 
 interface Scored extends TriedCandidate {
   readonly val: ScoreInterval;

@@ -1,12 +1,12 @@
 import { shortId } from '../../core/json.ts';
 import { dataSetLines } from '../data-set-text.ts';
+import { secondsText, whole } from '../figures.ts';
 import type { RunReport } from '../run-report.ts';
 import type { ReportedTraining } from '../trainings.ts';
 import { type Html, html } from './html.ts';
 import { lossChart } from './loss-chart.ts';
 import type { Section } from './section.ts';
 import { table } from './table.ts';
-import { secondsText, whole } from './text.ts';
 
 /** Each adapter: what it learned from, how its loss fell, and whether the gates let it through. */
 export const trainingsSection = ({ trainings, run }: RunReport): Section => ({

@@ -1,29 +1,12 @@
 import type { ScoreInterval } from '../../core/summary.ts';
-import type { PairedDifference } from '../statistics.ts';
+import { percent, whole } from '../figures.ts';
 import { type Html, html } from './html.ts';
 
-export const percent = (share: number): string => (100 * share).toFixed(1);
-
-export const whole = (count: number): string => Math.round(count).toLocaleString('en-US');
-
-export function secondsText(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const rounded = Math.round(seconds);
-  return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
-}
-
-/** How a strategy is called where the empty one is the program as it was given. */
-export const strategyName = (strategy: string): string => (strategy === '' ? 'baseline' : strategy);
-
+/** A score with its interval as a cell of a table. */
 export const scoreCell = (score: ScoreInterval | null): Html =>
   score
     ? html`<td class="number">${percent(score.mean)} <span class="muted">[${percent(score.low)}, ${percent(score.high)}]</span></td>`
     : html`<td class="number muted">–</td>`;
-
-const signed = (share: number): string => `${share < 0 ? '−' : '+'}${percent(Math.abs(share))}`;
-
-export const differenceText = ({ difference }: PairedDifference): string =>
-  `${signed(difference.mean)} [${signed(difference.low)}, ${signed(difference.high)}]`;
 
 /** Texts over this are cut, and say so: a report of thousands of long answers stays one file that opens. */
 const longest = 2_000;
