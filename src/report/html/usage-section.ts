@@ -20,7 +20,7 @@ npx better-together evaluate ${shellWord(program)} --data FILE</pre>
 <pre>import { loadProgram } from 'better-together';
 
 const program = await loadProgram(${JSON.stringify(program)});
-console.log(await program({ ${JSON.stringify(name)}: '…' }));</pre>`
+const prediction = await program({ ${JSON.stringify(name)}: '…' });</pre>`
     }
 <pre>npx better-together verify ${id}   # asks calls of this run again and compares the answers
 npx better-together show ${id}     # the same run in the terminal</pre>`,
