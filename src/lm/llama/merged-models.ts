@@ -22,9 +22,10 @@ export function mergedModels(openFile: (path: string) => Promise<LanguageModel>)
 
   return {
     open(file) {
-      const model = opened.get(file.sha256) ?? openChecked(file);
-      opened.set(file.sha256, model);
-      model.catch(() => opened.delete(file.sha256));
+      const key = `${file.sha256} ${file.path}`;
+      const model = opened.get(key) ?? openChecked(file);
+      opened.set(key, model);
+      model.catch(() => opened.delete(key));
       return model;
     },
     async release() {
