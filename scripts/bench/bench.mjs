@@ -14,6 +14,7 @@ import { environment } from './environment.mjs';
 
 const benches = {
   choice: () => import('./choice.mjs'),
+  'data-checks': () => import('./data-checks.mjs'),
   evaluate: () => import('./evaluate.mjs'),
   host: () => import('./host.mjs'),
   peers: () => import('./peers.mjs'),

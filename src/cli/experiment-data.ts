@@ -21,7 +21,12 @@ export interface GivenSplits {
   readonly train: readonly Example[];
   readonly val: readonly Example[] | null;
   readonly test: readonly Example[] | null;
+  /** File and line of each example. */
+  readonly places: ReadonlyMap<Example, string>;
 }
+
+/** Where examples were read from. */
+type Places = Map<Example, string>;
 
 const splitNames: ReadonlyMap<string, keyof Splits> = new Map([
   ['train', 'train'],
@@ -35,6 +40,7 @@ const splitNames: ReadonlyMap<string, keyof Splits> = new Map([
 
 /** The examples of a program from files: one file with a split column, or a file for each split. */
 export function readGivenSplits(flags: DataFlags, structure: Structure): GivenSplits {
+  const places: Places = new Map();
   if (flags.data !== undefined) {
     if (flags.train ?? flags.val ?? flags.test)
       throw new InputError(
@@ -42,7 +48,7 @@ export function readGivenSplits(flags: DataFlags, structure: Structure): GivenSp
         ['--data stands beside --train, --val or --test.'],
         'Give one file with --data, or a file for each split.',
       );
-    return splitByColumn(flags.data, flags.splitColumn, structure);
+    return splitByColumn(flags.data, flags.splitColumn, structure, places);
   }
   if (flags.train === undefined)
     throw new InputError(
@@ -50,18 +56,20 @@ export function readGivenSplits(flags: DataFlags, structure: Structure): GivenSp
       ['There is no data.'],
       'Give --data FILE, or --train FILE with --val FILE and --test FILE.',
     );
-  const read = (path: string) => examplesOf(path, readDataFile(path), structure);
+  const read = (path: string) => examplesOf(path, readDataFile(path), structure, places);
   return {
     train: read(flags.train),
     val: flags.val === undefined ? null : read(flags.val),
     test: flags.test === undefined ? [] : read(flags.test),
+    places,
   };
 }
 
-function splitByColumn(path: string, column: string, structure: Structure): GivenSplits {
+function splitByColumn(path: string, column: string, structure: Structure, places: Places): GivenSplits {
   const rows = readDataFile(path);
-  const examples = examplesOf(path, rows, structure);
-  if (rows.every(({ fields }) => fields[column] === undefined)) return { train: examples, val: null, test: null };
+  const examples = examplesOf(path, rows, structure, places);
+  if (rows.every(({ fields }) => fields[column] === undefined))
+    return { train: examples, val: null, test: null, places };
   const mistakes: string[] = [];
   const splits = { train: [] as Example[], val: [] as Example[], test: [] as Example[] };
   for (const [index, { fields, line }] of rows.entries()) {
@@ -76,16 +84,19 @@ function splitByColumn(path: string, column: string, structure: Structure): Give
       [`${path} has no row whose ${column} is "train".`],
       'Optimizers learn from the train rows.',
     );
-  return { ...splits, val: splits.val.length === 0 ? null : splits.val };
+  return { ...splits, val: splits.val.length === 0 ? null : splits.val, places };
 }
 
 /** Rows as examples; the mistakes name file and line. */
-function examplesOf(path: string, rows: readonly DataRow[], structure: Structure): Example[] {
+function examplesOf(path: string, rows: readonly DataRow[], structure: Structure, places: Places): Example[] {
   const [signature, ...others] = Object.values(structure.predictors);
   if (signature && others.length === 0) refuseMissingColumns(path, rows, signature);
   const fields = signature ? [...signature.inputFields, ...signature.outputFields] : [];
   const typed = rows.map(({ fields: row }) => typedRow(row, fields));
-  return readExamples(structure, typed, (index) => `${path}:${rows[index]!.line}`);
+  const place = (index: number) => `${path}:${rows[index]!.line}`;
+  const examples = readExamples(structure, typed, place);
+  for (const [index, example] of examples.entries()) places.set(example, place(index));
+  return examples;
 }
 
 /** Rows as inputs of a program; what stands beside them does not matter. The mistakes name their place. */

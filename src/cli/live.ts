@@ -4,6 +4,7 @@ import prettyMs from 'pretty-ms';
 import type { BudgetState } from '../core/budget.ts';
 import type { LiveEvent, Progress, RunEvent } from '../core/event.ts';
 import { leftText } from '../report/budget-text.ts';
+import { findingLines } from '../report/data-report-text.ts';
 import { dataSetLines } from '../report/data-set-text.ts';
 import { trainingLines } from '../report/training-text.ts';
 import { now } from '../system/clock.ts';
@@ -63,14 +64,15 @@ export function liveView({ stream, expectedCalls }: LiveOptions): LiveView {
     if (progress.type === 'calls') {
       calls = progress;
       budget = progress.budget;
-    } else if (progress.type === 'phase') line(`  ${progress.phase} …`);
+    } else if (progress.type === 'data') for (const text of findingLines(progress.report)) line(pc.yellow(`  ${text}`));
+    else if (progress.type === 'phase') line(`  ${progress.phase} …`);
     else if (progress.type === 'training') {
       current = `training: step ${progress.step} of ${progress.steps}, loss ${progress.loss.toFixed(3)}, ${prettyMs(1000 * progress.secondsLeft, { compact: true })} left`;
     } else
       current = `${progress.what}: ${progress.done}/${progress.total}${progress.mean === null ? '' : `, ${percent(progress.mean)} so far`}`;
     // Every ten steps of a training, and its first, are worth a line even where lines are rare.
     const isNews = progress.type === 'training' && (progress.step === 1 || progress.step % 10 === 0);
-    if (progress.type !== 'calls') refresh(isNews);
+    if (progress.type !== 'calls' && progress.type !== 'data') refresh(isNews);
   };
   return {
     show(event) {

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Sampling } from '../core/lm.ts';
 import { dataFolder, defaultStorePath } from '../system/folders.ts';
 import { watchThisProcess } from '../system/network.ts';
+import { checkCommand } from './commands/check.ts';
 import { type CompareFlags, compareCommand } from './commands/compare.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { predictCommand } from './commands/predict.ts';
@@ -78,7 +79,8 @@ const search = (command: Command): Command =>
       new Option('--prompt-start <from>', 'the prompts a prompt step starts from').choices(['current', 'original']),
     )
     .addOption(new Option('--on-step-error <what>', 'after a failed step').choices(['continue', 'stop']))
-    .addOption(new Option('--open-test <who>', 'who is measured on the sealed test').choices(['chosen', 'all']));
+    .addOption(new Option('--open-test <who>', 'who is measured on the sealed test').choices(['chosen', 'all']))
+    .option('--allow-leaks', 'go on although test rows stand in train or val too');
 
 const data = (command: Command): Command =>
   command
@@ -168,6 +170,22 @@ function commandLine(signal: AbortSignal): Command {
   ).action(
     withOutput(async (out, flags: RunFlags & CommonFlags, file: string | undefined) => {
       await runPlanned(await planRun(file, flags), { storePath: flags.store, signal, output: out });
+    }),
+  );
+
+  describing(
+    data(
+      common(
+        cli
+          .command('check')
+          .argument('[experiment]', 'an experiment file (.ts or .js)')
+          .option('--seed <n>', 'draws the splits that the data does not name', typed(wholeNumber('--seed', 0)))
+          .description('look at data for leaks, repetitions and rows that nobody can learn, without a model'),
+      ),
+    ),
+  ).action(
+    withOutput(async (out, flags: RunFlags & CommonFlags, file: string | undefined) => {
+      if (!(await checkCommand(file, flags, out))) process.exitCode = 2;
     }),
   );
 

@@ -46,6 +46,7 @@ export interface RunFlags {
   readonly promptStart?: 'current' | 'original';
   readonly onStepError?: 'continue' | 'stop';
   readonly openTest?: 'chosen' | 'all';
+  readonly allowLeaks?: boolean;
 }
 
 export type AnyProgram = Program<never, unknown>;
@@ -60,7 +61,7 @@ export interface PlannedRun {
 }
 
 export async function planRun(file: string | undefined, flags: RunFlags): Promise<PlannedRun> {
-  const source = file === undefined ? fromFlags(flags) : await fromFile(file, flags);
+  const source = await readSource(file, flags);
   const optimizers = readOptimizers({ ...defaults.optimizers(), ...source.optimizers }, flags.optimizer, flags.set);
   const { device } = flags;
   const host = { device, ...defined({ threads: flags.threads, contextTokens: flags.context }) };
@@ -68,7 +69,7 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
   const teacher = flags.teacher === undefined ? undefined : source.program.withLm(await openModel(flags.teacher, host));
   const promptModel = flags.promptModel === undefined ? undefined : await openModel(flags.promptModel, host);
   const { maxCalls, maxMetricCalls, maxTokens, maxMinutes } = flags;
-  const { seed, maxErrors, stepStart, promptStart, onStepError, openTest, strategy } = flags;
+  const { seed, maxErrors, stepStart, promptStart, onStepError, openTest, strategy, allowLeaks } = flags;
   return {
     student: source.program.withLm(lm),
     metric: source.metric,
@@ -89,6 +90,7 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
         promptStart,
         onStepError,
         openTest,
+        allowLeaks,
         strategy,
         teacher,
         promptModel,
@@ -99,13 +101,17 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
 }
 
 /** What flags and files have in common. */
-interface Source {
+export interface Source {
   readonly program: AnyProgram;
   readonly metric: Metric;
   readonly optimizers: { readonly [key: string]: Optimizer };
   readonly modelPath: string;
   readonly options: Partial<CompileOptions<string>> & Pick<CompileOptions<string>, 'trainset'>;
 }
+
+/** Reads what is to be run, data and all, without opening a model. */
+export const readSource = async (file: string | undefined, flags: RunFlags): Promise<Source> =>
+  file === undefined ? fromFlags(flags) : fromFile(file, flags);
 
 function fromFlags(flags: RunFlags): Source {
   if (flags.signature === undefined) {
@@ -148,8 +154,9 @@ async function fromFile(file: string, flags: RunFlags): Promise<Source> {
 
 const placeFrom = (folder: string, model: string): string => (isEndpoint(model) ? model : resolve(folder, model));
 
-const datasets = ({ train, val, test }: GivenSplits) => ({
+const datasets = ({ train, val, test, places }: GivenSplits) => ({
   trainset: train,
+  places,
   ...(val ? { valset: val } : {}),
   ...(test ? { testset: test } : {}),
 });

@@ -1,6 +1,8 @@
 import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
+import type { DataReport } from './data-report.ts';
 import type { DataSetSummary } from './data-set.ts';
+import type { SplitName } from './example.ts';
 import type { Failure } from './failure.ts';
 import type { Json } from './json.ts';
 import type { Notice } from './notice.ts';
@@ -87,8 +89,6 @@ export type RunEvent =
   | { readonly type: 'chosen'; readonly strategy: string; readonly candidate: string }
   | { readonly type: 'run-end' };
 
-export type SplitName = 'train' | 'val' | 'test';
-
 /** One row of an evaluation: example id, score, and the failure's kind if there was one. */
 export interface ScoredRow {
   readonly example: string;
@@ -98,6 +98,8 @@ export interface ScoredRow {
 
 /** What a person wants to see while it happens; shown, never stored. Times are seconds. */
 export type Progress =
+  /** What was found in the data, before anything was asked. */
+  | { readonly type: 'data'; readonly report: DataReport }
   | { readonly type: 'phase'; readonly phase: string }
   | {
       readonly type: 'evaluating';

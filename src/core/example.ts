@@ -18,3 +18,5 @@ export interface Splits {
   readonly val: readonly Example[];
   readonly test: readonly Example[];
 }
+
+export type SplitName = keyof Splits;

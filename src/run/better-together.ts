@@ -75,8 +75,9 @@ function start<P extends AnyProgram>(
   const ownsStore = typeof options.store !== 'object';
   const store = typeof options.store === 'object' ? options.store : defaults.openStore(options.store);
   const needsTrainer = experiment.strategy.some((key) => experiment.optimizers[key]?.kind === 'weights');
-  // Phases are few, and each is worth a line; the rest of the progress comes with every call.
-  const events = eventStream<LiveEvent>((event) => event.type === 'progress' && event.progress.type !== 'phase');
+  // Phases are few, and each is worth a line, as the data's report is; the rest of the progress comes with every call.
+  const lasting = ['phase', 'data'];
+  const events = eventStream<LiveEvent>((event) => event.type === 'progress' && !lasting.includes(event.progress.type));
   const ports = {
     store,
     trainer: options.trainer ?? (needsTrainer ? defaults.trainer() : null),

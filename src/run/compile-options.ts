@@ -27,6 +27,10 @@ export interface CompileOptions<K extends string, S extends string = string> ext
   readonly valsetRatio?: number;
   /** Without a testset, this much of the trainset is sealed first; default 0. */
   readonly testsetRatio?: number;
+  /** Goes on, with a notice, although test rows stand in train or val too; default: such data is refused. */
+  readonly allowLeaks?: boolean;
+  /** Where rows stand, such as `tickets.jsonl:12`, for messages about them; default: `trainset[11]`. */
+  readonly places?: ReadonlyMap<ExampleLike, string>;
   /** Keys of optimizers joined by arrows; default `p -> w -> p`. */
   readonly strategy?: CheckedStrategy<S, K>;
   readonly teacher?: AnyProgram | readonly AnyProgram[];

@@ -1,4 +1,5 @@
 import type { Candidate } from '../core/candidate.ts';
+import type { DataReport } from '../core/data-report.ts';
 import type { Example, Splits } from '../core/example.ts';
 import { contentId, type Json } from '../core/json.ts';
 import type { AdapterFile, LanguageModel } from '../core/lm.ts';
@@ -49,6 +50,8 @@ export interface Experiment {
   readonly overrides: { readonly [key: string]: StepOverrides };
   readonly metric: Metric;
   readonly splits: Splits;
+  /** What was found in the data of all splits; shown with its places, of which the record has none. */
+  readonly data: DataReport;
   readonly seed: number;
   readonly settings: RunSettings;
   readonly notices: readonly Notice[];

@@ -1,6 +1,6 @@
 import type { Candidate } from '../core/candidate.ts';
-import type { RunEvent, SplitName } from '../core/event.ts';
-import type { Example } from '../core/example.ts';
+import type { RunEvent } from '../core/event.ts';
+import type { Example, SplitName } from '../core/example.ts';
 import type { Evaluation } from '../core/metric.ts';
 import type { EvaluateOptions } from '../core/optimizer.ts';
 import { firstAttempt } from '../core/program.ts';

@@ -7,8 +7,12 @@ import type { Optimizer, Teacher } from '../core/optimizer.ts';
 import { parseStrategy } from '../core/strategy.ts';
 import { noLimits, noticesOfLimits, requireLimits } from './budget-limits.ts';
 import type { AnyProgram, CompileOptions, StepArguments } from './compile-options.ts';
+import { checkData } from './data-checks/check-data.ts';
+import { placedRows } from './data-checks/placed-rows.ts';
+import { noticesOfData, refuseTestLeaks } from './data-checks/test-leaks.ts';
 import type { Experiment, RunSettings, StepOverrides } from './experiment.ts';
-import { type ExampleLike, makeSplits, readExamples } from './splits.ts';
+import { readSplits, rowReader } from './read-data.ts';
+import type { ExampleLike } from './splits.ts';
 import { noticesOfEndpoints, requireEmbeddings, requireTrainable } from './trainable.ts';
 
 const defaultSettings: RunSettings = {
@@ -33,22 +37,14 @@ export function readExperiment(
   const settings = readSettings(options);
   const seed = options.seed ?? 0;
   const strategy = parseStrategy(options.strategy ?? 'p -> w -> p', Object.keys(optimizers));
-  const rows = (name: string, given: readonly ExampleLike[]) =>
-    readExamples(structure, given, (index) => `${name}[${index}]`);
-  const { splits, notices } = makeSplits({
-    train: rows('trainset', options.trainset),
-    val: options.valset ? rows('valset', options.valset) : null,
-    test: options.testset ? rows('testset', options.testset) : null,
-    valRatio: options.valsetRatio ?? 0.1,
-    testRatio: options.testsetRatio ?? 0,
-    seed,
-  });
+  const reader = rowReader(structure, options.places);
+  const { splits, notices } = readSplits(reader, options);
   const teachers = teacherPrograms(options.teacher);
   const { changed, overrides, programs, promptModels } = readStepArguments(
     structure,
     optimizers,
     options.optimizerCompileArgs ?? {},
-    rows,
+    reader.read,
   );
   const everyProgram = [student, ...teachers, ...programs];
   const initial = candidateOf(student);
@@ -57,6 +53,8 @@ export function readExperiment(
     ...everyProgram.flatMap((program) => [...program.models]),
     ...writers.map((model): [string, LanguageModel] => [model.base.sha256, model]),
   ]);
+  const data = checkData(placedRows({ splits, overrides, programs: everyProgram, places: reader.places }));
+  if (options.allowLeaks !== true) refuseTestLeaks(data);
   requireTrainable(strategy, changed, initial, models);
   requireEmbeddings(strategy, changed, initial, models);
   return {
@@ -71,9 +69,10 @@ export function readExperiment(
     overrides,
     metric,
     splits,
+    data,
     seed,
     settings,
-    notices: [...notices, ...noticesOfLimits(settings), ...noticesOfEndpoints(models.values())],
+    notices: [...notices, ...noticesOfData(data), ...noticesOfLimits(settings), ...noticesOfEndpoints(models.values())],
     sources: options.sources ?? [],
     version,
   };

@@ -10,6 +10,8 @@ import { watchBest } from './best-so-far.ts';
 import { compareLoads } from './compare-loads.ts';
 import { describeExperiment, type Experiment, splitId } from './experiment.ts';
 import { measure } from './measure.ts';
+import { checkMetric } from './metric-checks.ts';
+import { sealedRows } from './sealed-rows.ts';
 import { contextFor } from './step-context.ts';
 import { type Measured, type StrategyResults, summarize } from './summary.ts';
 import { openWorld, type RunPorts, type World } from './world.ts';
@@ -61,10 +63,13 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
     strategy: strategyText(strategy),
     splits: { train: splitId(splits.train), val: splitId(splits.val), test: splitId(splits.test) },
   });
+  if (experiment.data.findings.length > 0)
+    world.ports.show({ type: 'progress', progress: { type: 'data', report: experiment.data } });
   for (const notice of experiment.notices) recorder.record({ type: 'notice', notice });
 
   const candidates: Measured[] = [await validate(world, 0, '', experiment.initial)];
   noteLowBaseline(candidates[0]!, recorder.record);
+  await noteOddMetric(candidates[0]!, world);
   let train = splits.train;
   let failedSteps = 0;
   const loads: LoadComparison[] = [];
@@ -79,6 +84,8 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
     try {
       const context = contextFor(world, step, key, train, rng);
       const { candidate, trials, details } = await world.budget.counting(() => optimize(optimizer, parent, context));
+      // What an optimizer hands on it need not have proposed.
+      sealedRows(experiment, key).requireDemos(candidate);
       taken.push(key);
       const comparison = optimizer.kind === 'weights' ? await compareLoads(world, step, candidate) : null;
       if (comparison) loads.push(comparison);
@@ -116,6 +123,11 @@ function noteLowBaseline({ val }: Measured, record: (event: RunEvent) => void): 
   if (!val || val.mean === null || val.mean >= 0.5) return;
   const message = `The baseline scores ${(100 * val.mean).toFixed(1)} % on val. Below 50 % it is worth looking at the task's definition and data first.`;
   record({ type: 'notice', notice: { code: 'low-baseline', message } });
+}
+
+async function noteOddMetric({ val }: Measured, { experiment, recorder }: World): Promise<void> {
+  if (!val) return;
+  for (const notice of await checkMetric(experiment.metric, val)) recorder.record({ type: 'notice', notice });
 }
 
 /** What a step comes to: also where the budget ends in its middle. */

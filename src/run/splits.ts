@@ -194,26 +194,5 @@ function noticesOf({ train, val, test }: Splits): Notice[] {
       message: 'There is no test split: val scores are the only ones, and they flatter what was selected on them.',
     });
   }
-  for (const [first, second, shared] of [
-    overlap('train', train, 'val', val),
-    overlap('train', train, 'test', test),
-    overlap('val', val, 'test', test),
-  ]) {
-    if (shared > 0)
-      notices.push({
-        code: 'split-overlap',
-        message: `${shared} examples of ${second} have the same inputs as one in ${first}: ${second} scores are too good.`,
-      });
-  }
   return notices;
-}
-
-function overlap(
-  firstName: string,
-  first: readonly Example[],
-  secondName: string,
-  second: readonly Example[],
-): [string, string, number] {
-  const known = new Set(first.map(({ inputs }) => canonicalJson(inputs)));
-  return [firstName, secondName, second.filter(({ inputs }) => known.has(canonicalJson(inputs))).length];
 }

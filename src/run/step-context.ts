@@ -8,6 +8,7 @@ import type { TrainingProgress } from '../core/trainer.ts';
 import { type Measurement, measure, measureAll } from './measure.ts';
 import { mergeAdapter } from './merge-step.ts';
 import { askPromptModel, promptModelOf } from './prompt-model.ts';
+import { sealedRows } from './sealed-rows.ts';
 import { isTrainable } from './trainable.ts';
 import { trainAdapter } from './weight-step.ts';
 import type { World } from './world.ts';
@@ -31,6 +32,7 @@ export function contextFor(
     return found;
   };
   const promptModel = promptModelOf(experiment, key);
+  const sealed = sealedRows(experiment, key);
   let label = 'candidate';
   const measurement = (candidate: Candidate, examples: readonly Example[]): Measurement => {
     const split = examples.length > 0 && examples.every(({ id }) => valIds.has(id)) ? 'val' : 'train';
@@ -57,6 +59,7 @@ export function contextFor(
       return budget.question(() => askPromptModel(promptModel, memory.answer, question, inputs, options));
     },
     propose(candidate, parents, note) {
+      sealed.requireDemos(candidate);
       label = note;
       recorder.record({
         type: 'candidate-proposed',
@@ -86,6 +89,7 @@ export function contextFor(
           'This run has no trainer.',
           'Give one: trainer: pythonTrainer(), or leave out the weight steps.',
         );
+      sealed.requireTrainingRows(order.rows);
       budget.requireTime();
       const trainable = model(order.base);
       if (!isTrainable(trainable)) throw new TypeError(`The weights of ${trainable.base.path} are out of reach`);

@@ -21,8 +21,13 @@ const written = (name: string, ...lines: readonly string[]): string => {
   return path;
 };
 
-const read = (flags: Partial<DataFlags>, structure = route): GivenSplits =>
+const readPlaced = (flags: Partial<DataFlags>, structure = route): GivenSplits =>
   readGivenSplits({ splitColumn: 'split', ...flags }, structure);
+
+const read = (flags: Partial<DataFlags>, structure = route): Omit<GivenSplits, 'places'> => {
+  const { places: _, ...splits } = readPlaced(flags, structure);
+  return splits;
+};
 
 const ticket = (text: string, team: string): Example => example({ ticket: text }, { team });
 
@@ -233,4 +238,12 @@ test('rows to predict on that lack an input are refused, every one with its plac
   const asked = () => inputsOf(rows, route, ({ line }) => `new.jsonl:${line}`);
   expect(asked).toThrow('new.jsonl:1: "ticket" is missing\nnew.jsonl:3: "ticket" is 7: ');
   expect(asked).toThrow(InputError);
+});
+
+test('says in which file and line each example stands', () => {
+  const train = written('placed.jsonl', '', '{"ticket": "Paid twice.", "team": "billing"}');
+  const val = written('placed-val.jsonl', '{"ticket": "Lost.", "team": "delivery"}');
+  const splits = readPlaced({ train, val });
+  const places = [...splits.train, ...(splits.val ?? [])].map((row) => splits.places.get(row));
+  expect(places).toEqual([`${train}:2`, `${val}:1`]);
 });
