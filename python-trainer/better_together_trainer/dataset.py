@@ -10,12 +10,17 @@ from .rows import Row
 
 
 def as_dataset(rows: list[Row]) -> Dataset:
-    return Dataset.from_dict(
-        {
-            "input_ids": [row.prompt_ids + row.completion_ids for row in rows],
-            "labels": [[IGNORED] * len(row.prompt_ids) + row.completion_ids for row in rows],
-        }
-    )
+    columns = answer_columns([(row.prompt_ids, row.completion_ids) for row in rows])
+    pairs = [(row.prompt_ids, row.rejected_ids) for row in rows if row.rejected_ids is not None]
+    rejected = {f"rejected_{name}": values for name, values in answer_columns(pairs).items()} if pairs else {}
+    return Dataset.from_dict(columns | rejected)
+
+
+def answer_columns(answers: list[tuple[list[int], list[int]]]) -> dict[str, list[list[int]]]:
+    return {
+        "input_ids": [prompt + answer for prompt, answer in answers],
+        "labels": [[IGNORED] * len(prompt) + answer for prompt, answer in answers],
+    }
 
 
 def placeholder_tokenizer() -> PreTrainedTokenizerFast:

@@ -79,6 +79,8 @@ class Lora(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Section):
+    method: str = key(choice("sft", "dpo"))
+    beta: float | None = key(nullable(number(0, exclusive=True)))  # of dpo
     steps: int = key(integer(1))
     batch: int = key(integer(1))  # rows an optimizer step sees, however they are split
     micro_batch: int = key(integer(1))
@@ -96,6 +98,8 @@ class Training(Section):
             found.append(f"has a batch of {self.batch}, which microBatch {self.micro_batch} does not divide")
         if self.warmup_steps > self.steps:
             found.append(f"has {self.warmup_steps} warmupSteps, more than its {self.steps} steps")
+        if (self.method == "dpo") != (self.beta is not None):
+            found.append(f"has method {self.method} and beta {self.beta}; dpo needs a number, sft null")
         return found
 
 

@@ -52,8 +52,9 @@ def prepare_sft(job: SftJob) -> SftInputs:
     check_probes(job.probe, origin.vocabulary, origin.context_tokens)
     check_probes(job.neutral, origin.vocabulary, origin.context_tokens, name="neutral")
     gguf = open_gguf(job.gguf)
-    rows = read_rows(job.rows, origin)
-    held_out = read_rows(job.evaluation.rows, origin) if job.evaluation else []
+    method = job.training.method
+    rows = read_rows(job.rows, origin, method)
+    held_out = read_rows(job.evaluation.rows, origin, method) if job.evaluation else []
     return SftInputs(origin, gguf, rows, held_out, training_key(job, origin))
 
 

@@ -11,23 +11,28 @@ from typing import Any
 from .errors import bad_input_list
 from .imported import Origin
 
-KEYS = {"prompt_ids", "completion_ids"}
+# By the training's method: what a line holds.
+KEYS = {
+    "sft": ("prompt_ids", "completion_ids"),
+    "dpo": ("prompt_ids", "chosen_ids", "rejected_ids"),
+}
 HINT = "Nothing is truncated and no row is dropped: make the rows again, or give a shorter prompt."
 
 
 @dataclass(frozen=True)
 class Row:
     prompt_ids: list[int]
-    completion_ids: list[int]  # what is learned
+    completion_ids: list[int]  # what is learned; of a pair, the chosen answer
+    rejected_ids: list[int] | None = None  # of a pair, the answer that the other one is to gain on
 
 
-def read_rows(path: Path, origin: Origin) -> list[Row]:
+def read_rows(path: Path, origin: Origin, method: str) -> list[Row]:
     """Reads one JSON object a line; raises one BadInput that names the line of each mistake."""
     rows: list[Row] = []
     mistakes: list[str] = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
-            row, mistake = read_row(line, origin)
+            row, mistake = read_row(line, origin, KEYS[method])
             if mistake:
                 mistakes.append(f"line {number} {mistake}")
             else:
@@ -39,24 +44,27 @@ def read_rows(path: Path, origin: Origin) -> list[Row]:
     return rows
 
 
-def read_row(line: str, origin: Origin) -> tuple[Row | None, str | None]:
+def read_row(line: str, origin: Origin, keys: tuple[str, ...]) -> tuple[Row | None, str | None]:
     """(row, None) or (None, what is wrong with it)."""
     try:
         raw = json.loads(line)
     except ValueError as error:
         return None, f"is not JSON: {error}"
-    if not isinstance(raw, dict) or raw.keys() != KEYS:
-        return None, f"must have exactly the keys {' and '.join(sorted(KEYS))}"
-    for name in sorted(KEYS):
+    if not isinstance(raw, dict) or raw.keys() != set(keys):
+        return None, f"must have exactly the keys {' and '.join(keys)}"
+    for name in keys:
         if not is_id_list(raw[name]):
             return None, f"has {name} that are not one or more token ids"
-    row = Row(raw["prompt_ids"], raw["completion_ids"])
-    largest, length = max(row.prompt_ids + row.completion_ids), len(row.prompt_ids) + len(row.completion_ids)
+    prompt, *answers = (raw[name] for name in keys)
+    largest = max(prompt + [id_ for answer in answers for id_ in answer])
+    length = len(prompt) + max(map(len, answers))
     if largest >= origin.vocabulary:
         return None, f"has token {largest}; the model has {origin.vocabulary}"
     if length > origin.context_tokens:
         return None, f"has {length} tokens; the model's context is {origin.context_tokens}"
-    return row, None
+    if len(answers) == 2 and answers[0] == answers[1]:
+        return None, "has equal answers: neither can gain on the other"
+    return Row(prompt, *answers), None
 
 
 def is_id_list(value: Any) -> bool:

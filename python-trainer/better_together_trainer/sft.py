@@ -59,6 +59,7 @@ def run(run: Run) -> dict[str, Any]:
     log = last.log()
     return {
         "kind": "sft",
+        "method": job.training.method,
         "adapter": "adapter.gguf",
         "sha256": sha256_of(job.work_dir / "adapter.gguf"),
         "modules": len(targets),

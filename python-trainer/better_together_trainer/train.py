@@ -3,7 +3,8 @@
 import gc
 
 import torch
-from peft import get_peft_model
+from datasets import Dataset
+from peft import PeftModel, get_peft_model
 from transformers import PrinterCallback, set_seed
 
 from . import checkpoints
@@ -13,7 +14,9 @@ from .checkpoints import Checkpoint
 from .dataset import as_dataset, placeholder_tokenizer
 from .errors import OutOfMemory, is_out_of_memory
 from .lora_gguf import match_targets
-from .model import load_model
+from .model import TORCH_DEVICES, load_model
+from .objective import AnswerLoss
+from .preference import Collate, PairCollator, PreferenceLoss, answers_of, with_reference
 from .row_trainer import RowTrainer
 from .saving import Saving
 from .training_arguments import training_arguments
@@ -62,13 +65,18 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     match_targets(touched, run.inputs.gguf, base.config.to_dict(), trained_weights(job.base))
     rows, held_out = as_dataset(run.inputs.rows), as_dataset(run.inputs.held_out)
     run.clock.lap("load")
-    collator = collator_for(run, base, [*rows, *held_out])
+    is_pairs = job.training.method == "dpo"
+    collator = collator_for(run, base, answers_of([*rows, *held_out]) if is_pairs else [*rows, *held_out])
     model = get_peft_model(base, lora)
     if job.start_adapter is not None:
         load_start_adapter(model, lora, job.start_adapter)
+    if is_pairs:
+        collator = PairCollator(collator)
+        rows, held_out = (referred(run, pairs, model, collator, micro_batch) for pairs in (rows, held_out))
 
     trainer = RowTrainer(
         events=run.events,
+        objective=PreferenceLoss(job.training.beta) if is_pairs else AnswerLoss(),
         model=model,
         args=training_arguments(job, micro_batch),
         train_dataset=rows,
@@ -89,3 +97,10 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     assert reached is not None, f"no whole checkpoint after step {trained}"
     assert reached.step == trained, f"the newest checkpoint is of step {reached.step}, not {trained}"
     return reached
+
+
+def referred(run: Run, pairs: Dataset, model: PeftModel, collate: Collate, micro_batch: int) -> Dataset:
+    device = TORCH_DEVICES[run.job.device]
+    run.events.enter("reference of the pairs")
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=run.job.training.precision == "autocast-bf16"):
+        return with_reference(pairs, model.to(device), collate, micro_batch)

@@ -29,6 +29,7 @@ def training_arguments(job: SftJob, micro_batch: int) -> SFTConfig:
         # The rows are ready: nothing is tokenised, truncated, packed or dropped.
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
         dataloader_pin_memory=job.device == "cuda",
         logging_steps=1,
         # By default a NaN is logged as the mean of the losses before it.

@@ -118,6 +118,18 @@ def make_rows(
     return rows
 
 
+def make_pairs(count: int, *, seed: int = 0) -> list[dict[str, list[int]]]:
+    """Of rows' answers the chosen one, and as rejected the prompt's last token in its place."""
+    return [
+        {
+            "prompt_ids": row["prompt_ids"],
+            "chosen_ids": row["completion_ids"],
+            "rejected_ids": [row["prompt_ids"][-1], END_OF_TURN],
+        }
+        for row in make_rows(count, seed=seed)
+    ]
+
+
 def probes_of(rows: list[dict[str, list[int]]]) -> list[dict[str, list[int]]]:
     """Where each token of the completions is predicted."""
     return [
@@ -148,6 +160,8 @@ def sft_job(folder: Path, base: Path, gguf: Path, **changes: Any) -> dict[str, A
         "lora": {"rank": 4, "alpha": 8, "dropout": 0.1, "rsLora": False, "topLayers": 2, "targets": "all"},
         "startAdapter": None,
         "training": {
+            "method": "sft",
+            "beta": None,
             "steps": 12,
             "batch": 8,
             "microBatch": 4,

@@ -24,6 +24,7 @@ from better_together_trainer.frozen_layers import (
 )
 from better_together_trainer.gguf_file import ARCHITECTURES
 from better_together_trainer.model import load_model
+from better_together_trainer.objective import answer_losses
 from better_together_trainer.packing import IGNORED, Batch, collate, common_prompt, packed_length
 
 LISTED = [name for name, tiny in TINY.items() if tiny.architecture in ARCHITECTURES]
@@ -156,7 +157,7 @@ def linear_kinds(model: PreTrainedModel) -> list[str]:
 
 def computed(model: PeftModel, collate: Callable, batch: Batch) -> tuple[float, torch.Tensor]:
     model.zero_grad()
-    loss, _ = summed_loss(model, collate(batch))
+    loss = answer_losses(model, collate(batch)).sum()
     loss.backward()
     return float(loss.detach()), torch.cat([weight.grad.flatten() for weight in trainable(model)])
 
@@ -175,10 +176,10 @@ def trained(model: PeftModel, collate: Callable, batch: Batch) -> tuple[list[flo
     losses = []
     for step in range(20):
         optimizer.zero_grad()
-        loss, learned = summed_loss(model, collate(batch[step % 4 :: 4]))
-        (loss / learned).backward()
+        loss = answer_losses(model, collate(batch[step % 4 :: 4])).mean()
+        loss.backward()
         optimizer.step()
-        losses.append(float(loss.detach() / learned))
+        losses.append(float(loss.detach()))
     return losses, torch.cat([weight.detach().flatten() for weight in trainable(model)])
 
 

@@ -55,10 +55,12 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path, good: dict) -> None:
 def test_keys_that_contradict_each_other_are_reported(tmp_path: Path, good: dict) -> None:
     good["training"] |= {"batch": 8, "microBatch": 3, "steps": 5, "warmupSteps": 6}
     good["probe"] = [{"ids": [4, 5], "positions": [1, 2]}]
+    good["training"]["beta"] = 0.1
 
     assert mistakes_in(write_job(tmp_path, good)) == [
         "- training has a batch of 8, which microBatch 3 does not divide",
         "- training has 6 warmupSteps, more than its 5 steps",
+        "- training has method sft and beta 0.1; dpo needs a number, sft null",
         "- probe[0] asks for positions [2] of 2 ids",
     ]
 

@@ -23,9 +23,9 @@ ORIGIN = Origin(
 )
 
 
-def rows_of(folder: Path, *lines: str) -> list[Row]:
+def rows_of(folder: Path, *lines: str, method: str = "sft") -> list[Row]:
     (folder / "rows.jsonl").write_text("".join(line + "\n" for line in lines))
-    return read_rows(folder / "rows.jsonl", ORIGIN)
+    return read_rows(folder / "rows.jsonl", ORIGIN, method)
 
 
 def row(prompt: object, completion: object) -> str:
@@ -58,7 +58,21 @@ def test_every_bad_row_is_named_by_its_line(tmp_path: Path) -> None:
         "- line 5 has completion_ids that are not one or more token ids",
         "- line 6 has token 100; the model has 100",
         "- line 7 has 7 tokens; the model's context is 6",
-        "- line 8 must have exactly the keys completion_ids and prompt_ids",
+        "- line 8 must have exactly the keys prompt_ids and completion_ids",
+    ]
+
+
+def test_a_pair_has_two_answers_that_differ(tmp_path: Path) -> None:
+    def pair(rejected: list[int]) -> str:
+        return json.dumps({"prompt_ids": [5, 6], "chosen_ids": [7, 2], "rejected_ids": rejected})
+
+    assert rows_of(tmp_path, pair([8, 2]), method="dpo") == [Row([5, 6], [7, 2], [8, 2])]
+    with pytest.raises(BadInput) as refused:
+        rows_of(tmp_path, pair([7, 2]), pair([8, 8, 8, 8, 2]), row([5], [2]), method="dpo")
+    assert str(refused.value).splitlines()[1:] == [
+        "- line 1 has equal answers: neither can gain on the other",
+        "- line 2 has 7 tokens; the model's context is 6",
+        "- line 3 must have exactly the keys prompt_ids and chosen_ids and rejected_ids",
     ]
 
 

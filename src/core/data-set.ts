@@ -1,4 +1,5 @@
-import type { Prompt, TextRow, TokenRow } from './lm.ts';
+import type { Prompt, TextRow } from './lm.ts';
+import type { LearnedRow } from './trainer.ts';
 
 /** One answered call that the model is to learn, in the prompt it will be served with, and where it comes from. */
 export interface TrainingRow extends TextRow {
@@ -11,15 +12,19 @@ export interface TrainingRow extends TextRow {
   readonly label: string | null;
   /** Not learned: its loss says how training goes on. */
   readonly heldOut?: true;
+  /** Of a pair, the pieces of the answer that `pieces` are to gain on. */
+  readonly rejected?: readonly string[];
 }
 
-/** A row as it is trained: the loss is on `completionIds`, all of them, and on nothing else. */
-export interface DataSetRow extends TokenRow, Omit<TrainingRow, 'given'> {
+/** A row as it is trained: the loss is on `completionIds`, of a pair on `rejectedIds` too, and on nothing else. */
+export interface DataSetRow extends LearnedRow, Omit<TrainingRow, 'given'> {
   readonly prompt: Prompt;
   /** How many of the first pieces stand in `promptIds`: there is nothing in them to learn. */
   readonly given: number;
   /** The text of each token of prompt and completion, made from the ids. Of several tokens that make one character, the last has it. */
   readonly texts: readonly string[];
+  /** The same of the rejected answer alone. */
+  readonly rejectedTexts?: readonly string[];
 }
 
 /** What an adapter is trained on, in order. Its id is the hash of its content. */
@@ -31,7 +36,7 @@ export interface DataSet {
 
 /**
  * How much was left out, and why. Of attempts: `notGoodEnough` failed or scored too low, `notBest` were good, but another one at the same
- * example was kept. Of examples: `notLabelled` had no good attempt, where one was asked for, and not every label. Of rows: `duplicates` are
+ * example was kept. Of examples: `notLabelled` had no good attempt, where one was asked for, and not every label. Of answers: `unpaired` have no failed one beside them, where pairs are learned. Of rows: `duplicates` are
  * equal to another one, `unbalanced` are of a label that has more rows than the rarest, `surplus` are over the most that may be
  * taken, `overLength` have more tokens than a row may have, `tooLong` do not fit the model's context.
  */
@@ -41,6 +46,7 @@ const dropReasons = {
   notGoodEnough: 'attempts not good enough',
   notBest: 'good attempts beside the best',
   notLabelled: 'examples without all labels',
+  unpaired: 'answers without a failed one beside them',
   duplicates: 'rows equal to another',
   unbalanced: 'rows of labels that have more than the rarest',
   surplus: 'rows over the most that are taken',
@@ -65,6 +71,8 @@ export interface Spread {
 /** A data set in figures, which are about the rows that are learned. */
 export interface DataSetSummary {
   readonly rows: number;
+  /** How many of them are pairs; there where any are. */
+  readonly pairs?: number;
   /** How many more are held out; not there in runs from before that could be. */
   readonly heldOut?: number;
   /** `distilled` is there where any are. */
@@ -82,24 +90,23 @@ export interface DataSetSummary {
   readonly dropped: Dropped;
 }
 
+/** What the tokens of a row say. */
+export type RowTexts = Pick<DataSetRow, 'texts' | 'rejectedTexts'>;
+
 /** The order's rows as they are trained; `rows` and `texts` are in their order. */
 export const dataSetOf = (
   base: string,
   given: readonly TrainingRow[],
-  rows: readonly TokenRow[],
-  texts: readonly (readonly string[])[],
+  rows: readonly LearnedRow[],
+  texts: readonly RowTexts[],
 ): DataSet => ({
   base,
-  rows: given.map(({ predictor, example, from, label, heldOut, prompt, pieces, given = 0 }, index) => {
-    const { promptIds, completionIds } = rows[index]!;
-    const source = { predictor, example, from, label, ...(heldOut ? { heldOut } : {}) };
-    return { ...source, prompt, pieces, given, promptIds, completionIds, texts: texts[index]! };
-  }),
+  rows: given.map((row, index) => ({ ...row, given: row.given ?? 0, ...rows[index]!, ...texts[index]! })),
 });
 
 export function summaryOfDataSet(dataSet: DataSet, dropped: Dropped): DataSetSummary {
   const rows = dataSet.rows.filter(({ heldOut }) => !heldOut);
-  const supervised = rows.map(({ completionIds }) => completionIds.length);
+  const supervised = rows.map(({ completionIds, rejectedIds = [] }) => completionIds.length + rejectedIds.length);
   const lengths = rows.map(({ promptIds }, index) => promptIds.length + supervised[index]!);
   const count = (source: DataSetRow['from']) => rows.filter(({ from }) => from === source).length;
   const distilled = count('distilled');
@@ -107,8 +114,10 @@ export function summaryOfDataSet(dataSet: DataSet, dropped: Dropped): DataSetSum
     const own = rows.filter(({ predictor }) => predictor === name);
     return [name, { rows: own.length, labels: labelCounts(own) }];
   });
+  const pairs = rows.filter(({ rejectedIds }) => rejectedIds).length;
   return {
     rows: rows.length,
+    ...(pairs > 0 ? { pairs } : {}),
     heldOut: dataSet.rows.length - rows.length,
     from: { bootstrapped: count('bootstrapped'), labelled: count('labelled'), ...(distilled > 0 ? { distilled } : {}) },
     tokens: sum(lengths),

@@ -12,6 +12,10 @@ export interface LoraSettings {
 }
 
 export interface TrainingSettings {
+  /** `sft`: the answers themselves. `dpo`: pairs of answers, of which the chosen one is to gain on the rejected one. */
+  readonly method: 'sft' | 'dpo';
+  /** How strongly `dpo` holds the model to what it was when training began; null for `sft`. */
+  readonly beta: number | null;
   /** Optimizer steps. */
   readonly steps: number;
   /** Rows per optimizer step. */
@@ -34,16 +38,21 @@ export interface EvaluationSettings {
   readonly keep: 'best' | 'last';
 }
 
+/** A row to learn, or, with `rejectedIds`, a pair: the completion is to gain on them. */
+export interface LearnedRow extends TokenRow {
+  readonly rejectedIds?: readonly number[];
+}
+
 /** Everything that decides the adapter's bytes; its hash is the key under which a training is remembered. */
 export interface TrainingSpec {
   readonly base: string;
   /** The adapter to continue from, or null for a fresh one. */
   readonly startFrom: string | null;
-  readonly rows: readonly TokenRow[];
+  readonly rows: readonly LearnedRow[];
   readonly lora: LoraSettings;
   readonly training: TrainingSettings;
   /** Rows that are not trained on; null without any. */
-  readonly evaluation: (EvaluationSettings & { readonly rows: readonly TokenRow[] }) | null;
+  readonly evaluation: (EvaluationSettings & { readonly rows: readonly LearnedRow[] }) | null;
   readonly seed: number;
 }
 
@@ -84,6 +93,7 @@ export interface TrainingFigures {
 
 /** A training as a run has it on record, beside its adapter and its last loss. */
 export interface TrainingOutcome {
+  readonly method: TrainingSettings['method'];
   /** The adapter that it went on from; null: a fresh one. */
   readonly startFrom: string | null;
   readonly keptStep: number;

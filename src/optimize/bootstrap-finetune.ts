@@ -51,8 +51,8 @@ export const bootstrapFinetune = defineOptimizer({
   kind: 'weights',
   parameters,
   check: checkFit,
-  expectedCalls: ({ rows, attempts }, { train, predictors }) =>
-    rows === 'labelled' ? 0 : train * attempts * predictors,
+  expectedCalls: ({ rows, method, attempts }, { train, predictors }) =>
+    rows === 'labelled' && method === 'sft' ? 0 : train * attempts * predictors,
   async optimize(settings, parent, context, metric) {
     const served = promptOfRows(parent, settings, context);
     const collected = await collectLessons(parent, settings, context, metric);

@@ -1,11 +1,11 @@
 import type { Candidate } from '../core/candidate.ts';
-import { droppedText, type TrainingRow } from '../core/data-set.ts';
+import { type Dropped, droppedText, type TrainingRow } from '../core/data-set.ts';
 import { InputError, StepError } from '../core/errors.ts';
 import type { FitOrder, OptimizerContext } from '../core/optimizer.ts';
 import { type EvaluationChoices, evaluationSettings, heldOutShare } from './evaluation-settings.ts';
 import { type FitChoices, fitSettings } from './fit-settings.ts';
 import { holdOut } from './held-out.ts';
-import type { Lessons } from './lessons.ts';
+import type { LessonSettings, Lessons } from './lessons.ts';
 import { type LoadChoices, loadMistakes, mergeOf } from './load-parameters.ts';
 import { type Group, pickRows, type RowSettings } from './training-rows.ts';
 
@@ -24,11 +24,15 @@ type OrderSettings = FitChoices &
   RowSettings & { readonly startFrom: 'base' | 'adapter' };
 
 /** Refuses what would have no effect, whatever the rows are. */
-export function checkFit(settings: FitChoices & EvaluationChoices & LoadChoices): void {
-  const { epochs, steps, heldOut, ...about } = settings;
+export function checkFit(settings: FitChoices & EvaluationChoices & LoadChoices & Pick<LessonSettings, 'rows'>): void {
+  const { epochs, steps, heldOut, method, beta, rows, ...about } = settings;
   const names = (['evaluateSteps', 'patience', 'keepCheckpoint'] as const).filter((name) => about[name] !== null);
   const mistakes = [
     ...(epochs !== null && steps !== null ? ['epochs and steps are both given, and both say how long to train.'] : []),
+    ...(method === 'sft' && beta !== null ? [`beta ${beta}: about method "dpo", and the method is "sft".`] : []),
+    ...(method === 'dpo' && rows === 'distilled'
+      ? ['method "dpo" needs failed attempts, and rows "distilled" takes every answer as it is.']
+      : []),
     ...(names.length > 0 && !heldOut
       ? [`${names.join(', ')}: about held-out rows, of which heldOut asks for none.`]
       : []),
@@ -38,7 +42,7 @@ export function checkFit(settings: FitChoices & EvaluationChoices & LoadChoices)
     throw new InputError(
       'fit-settings',
       mistakes,
-      'Give epochs or steps; for held-out rows a share heldOut, such as 0.1; and mergedType with load: "merged" only.',
+      'Leave out the setting that cannot have an effect, or give what it is about: heldOut: 0.1, method: "dpo", load: "merged".',
     );
 }
 
@@ -52,13 +56,7 @@ export async function fitOrder(
   const { base, predictors } = group;
   const facts = context.base(base);
   const { rows: picked, dropped } = await pickRows(group, fitting.served, fitting.collected, settings, context);
-  if (picked.length === 0) {
-    throw new StepError(
-      'no-rows',
-      `No row to train on, of ${context.train.length} train examples (${droppedText(dropped) || 'there is nothing to learn in them'}).`,
-      'Label the outputs (rows: "labelled"), give a teacher, raise attempts, or improve the prompt first (strategy "p -> w").',
-    );
-  }
+  if (picked.length === 0) throw nothingToLearn(settings.method, context.train.length, dropped);
   const share = heldOutShare(settings, facts, picked.length);
   const rows = holdOut(picked, share, context.rng.fork(`held-out/${predictors.join('+')}`));
   const fit = fitSettings(settings, facts, requireBothSides(rows, share));
@@ -74,6 +72,21 @@ export async function fitOrder(
     merge: mergeOf(settings),
     dropped,
   };
+}
+
+function nothingToLearn(method: 'sft' | 'dpo', examples: number, dropped: Dropped): StepError {
+  const why = `of ${examples} train examples (${droppedText(dropped) || 'there is nothing to learn in them'})`;
+  return method === 'dpo'
+    ? new StepError(
+        'no-pairs',
+        `No pair of a good and a failed answer to the same question, ${why}.`,
+        'Make more attempts at a higher temperature and all of them (attempts: 4, keep: "best-of-n"), label the outputs (rows: "both"), or learn the good answers alone (method: "sft").',
+      )
+    : new StepError(
+        'no-rows',
+        `No row to train on, ${why}.`,
+        'Label the outputs (rows: "labelled"), give a teacher, raise attempts, or improve the prompt first (strategy "p -> w").',
+      );
 }
 
 /** How many rows are learned. Throws where the share leaves nothing on one of the two sides. */

@@ -10,6 +10,10 @@ export const optional = <T extends z.ZodType>(type: T) => type.nullable().defaul
 
 /** How an adapter is trained. */
 export const fitParameters = {
+  /** `sft`: good answers are learned. `dpo`: good answers gain on failed ones to the same question. */
+  method: z.enum(['sft', 'dpo']).default('sft'),
+  /** With `dpo`, how strongly the model is held to what it was when training began; null: 0.1. */
+  beta: optional(z.number().positive()),
   rank: optional(z.int().positive()),
   alpha: optional(z.number().positive()),
   dropout: z.number().min(0).max(0.9).default(0),
@@ -21,6 +25,7 @@ export const fitParameters = {
    * file, and what the model does not have, is refused by name before training.
    */
   targets: z.union([z.enum(['all', 'attention', 'mlp']), z.array(z.string().min(1)).min(1)]).default('all'),
+  /** Null: 2e-3 below 500 M parameters, else 2e-4; for `dpo` a tenth of that. */
   learningRate: optional(z.number().positive()),
   /** Rows per optimizer step. */
   batch: optional(z.int().positive()),
@@ -51,7 +56,7 @@ export function fitSettings(
   const epochs = settings.epochs ?? (small ? 2 : 3);
   const epochSteps = Math.ceil(epochs * Math.ceil(rows / batch));
   const steps = settings.steps ?? (small && settings.epochs === null ? Math.max(50, epochSteps) : epochSteps);
-  const { dropout, rsLora, targets, schedule, precision } = settings;
+  const { method, dropout, rsLora, targets, schedule, precision } = settings;
   return {
     lora: {
       rank: settings.rank ?? 16,
@@ -62,9 +67,11 @@ export function fitSettings(
       targets,
     },
     training: {
+      method,
+      beta: method === 'dpo' ? (settings.beta ?? 0.1) : null,
       steps,
       batch,
-      learningRate: settings.learningRate ?? (small ? 2e-3 : 2e-4),
+      learningRate: settings.learningRate ?? (small ? 2e-3 : 2e-4) * (method === 'dpo' ? 0.1 : 1),
       warmupSteps: settings.warmupSteps ?? Math.min(3, steps),
       schedule,
       precision,

@@ -1,31 +1,28 @@
 import type { Candidate } from '../core/candidate.ts';
-import type { Dropped, TrainingRow } from '../core/data-set.ts';
+import type { Dropped } from '../core/data-set.ts';
 import { InputError } from '../core/errors.ts';
 import type { Example } from '../core/example.ts';
 import type { Fields } from '../core/json.ts';
-import { type Metric, passes, type Row } from '../core/metric.ts';
-import type { OptimizerContext, Teacher } from '../core/optimizer.ts';
-
-/** One answered call, known to be right, that the model is to learn. */
-export interface Lesson extends Pick<TrainingRow, 'predictor' | 'example' | 'from'> {
-  readonly inputs: Fields;
-  readonly outputs: Fields;
-}
+import type { Metric, Row } from '../core/metric.ts';
+import type { OptimizerContext } from '../core/optimizer.ts';
+import { type AttemptSettings, type Attempts, makeAttempts } from './attempts.ts';
+import type { Lesson } from './lesson.ts';
+import { pairsOf } from './pairs.ts';
 
 export interface Lessons {
   readonly lessons: readonly Lesson[];
   readonly dropped: Dropped;
 }
 
-export interface LessonSettings {
+export interface LessonSettings extends AttemptSettings {
   readonly rows: 'bootstrapped' | 'labelled' | 'both' | 'distilled' | null;
-  readonly keep: 'first-good' | 'best-of-n';
-  readonly attempts: number;
-  readonly temperature: number;
-  readonly metricThreshold: number | null;
+  readonly method: 'sft' | 'dpo';
 }
 
-/** What there is to learn from the train examples: what was got right, the labels, or the labels where nothing was got right. */
+/**
+ * What there is to learn from the train examples: what was got right, the labels, or the labels where nothing was got right. For pairs, each
+ * with an answer that failed.
+ */
 export async function collectLessons(
   parent: Candidate,
   settings: LessonSettings,
@@ -35,16 +32,22 @@ export async function collectLessons(
   const { train } = context;
   const labelled = labelledLessons(context);
   const wanted = settings.rows ?? (labelled.size > 0 && labelled.size === train.length ? 'both' : 'bootstrapped');
-  if (wanted === 'labelled')
-    return { lessons: [...labelled.values()], dropped: { notLabelled: train.length - labelled.size } };
   if (wanted === 'distilled') return distilledLessons(parent, settings, context);
-  const { good, dropped } = await goodAttempts(parent, settings, context, metric);
-  const learned = [...good.values()].flatMap((row) => callsOf(row, 'bootstrapped'));
-  if (wanted === 'bootstrapped') return { lessons: learned, dropped };
-  const taught = [...labelled].filter(([id]) => !good.has(id)).map(([, lesson]) => lesson);
-  const notLabelled = train.filter(({ id }) => !good.has(id) && !labelled.has(id)).length;
-  return { lessons: [...learned, ...taught], dropped: { ...dropped, notLabelled } };
+  const asks = wanted !== 'labelled' || settings.method === 'dpo';
+  const { good, failed, dropped } = asks ? await makeAttempts(parent, settings, context, metric) : nothingAsked;
+  const isTaught = (id: string) => wanted === 'labelled' || (wanted === 'both' && !good.has(id));
+  const lessons = [
+    ...(wanted === 'labelled' ? [] : [...good.values()].flatMap((row) => callsOf(row, 'bootstrapped'))),
+    ...[...labelled].filter(([id]) => isTaught(id)).map(([, lesson]) => lesson),
+  ];
+  const notLabelled = train.filter(({ id }) => isTaught(id) && !labelled.has(id)).length;
+  const known = { ...dropped, ...(wanted === 'bootstrapped' ? {} : { notLabelled }) };
+  if (settings.method === 'sft') return { lessons, dropped: known };
+  const pairs = pairsOf(lessons, failed);
+  return { lessons: pairs, dropped: { ...known, unpaired: lessons.length - pairs.length } };
 }
+
+const nothingAsked: Attempts = { good: new Map(), failed: new Map(), dropped: {} };
 
 /** What teachers answer, taken as it is: a metric that compares with labels has nothing to say about examples without any. */
 async function distilledLessons(
@@ -58,7 +61,7 @@ async function distilledLessons(
       ['rows: "distilled" learns what a teacher answers, and there is none.'],
       'Give a teacher (--teacher, or the option teacher), or choose rows: "bootstrapped".',
     );
-  const { good, dropped } = await goodAttempts(parent, settings, context, () => true);
+  const { good, dropped } = await makeAttempts(parent, settings, context, () => true);
   return { lessons: [...good.values()].flatMap((row) => callsOf(row, 'distilled')), dropped };
 }
 
@@ -78,52 +81,6 @@ function labelledLessons({ structure, train }: OptimizerContext): ReadonlyMap<st
     }),
   );
 }
-
-/**
- * By example: the attempt that is kept, of those that pass the metric. `first-good`: the first, after which the example is not asked again.
- * `best-of-n`: of all attempts the one with the highest score, ties to the first.
- */
-async function goodAttempts(
-  parent: Candidate,
-  { keep, attempts, temperature, metricThreshold }: LessonSettings,
-  context: OptimizerContext,
-  metric: Metric | undefined,
-): Promise<{ readonly good: ReadonlyMap<string, Row>; readonly dropped: Dropped }> {
-  const good = new Map<string, Row>();
-  let notGoodEnough = 0;
-  let notBest = 0;
-  const predictors = Object.keys(context.structure.predictors).length;
-  const student: Teacher = { structure: context.structure, candidate: parent };
-  for (const teacher of context.teachers.length > 0 ? context.teachers : [student]) {
-    for (let seed = 0; seed < attempts; seed++) {
-      const wanted = keep === 'best-of-n' ? context.train : context.train.filter(({ id }) => !good.has(id));
-      const open = wanted.slice(0, Math.max(0, context.callsLeft()) / predictors);
-      if (open.length < wanted.length) sayThatTheBudgetEnds(context, open.length, wanted.length);
-      if (open.length === 0) return { good, dropped: { notGoodEnough, notBest } };
-      const attempt = { temperature: seed === 0 ? 0 : temperature, seed };
-      const { rows } = await context.evaluate(teacher.candidate, open, {
-        structure: teacher.structure,
-        attempt,
-        leaveOneOut: true,
-        ...(metric ? { metric } : {}),
-      });
-      for (const row of rows) {
-        const best = good.get(row.example.id);
-        const isGood = row.failure === null && passes(row.score, metricThreshold);
-        if (!isGood) notGoodEnough++;
-        else if (best) notBest++;
-        if (isGood && row.score.value > (best?.score.value ?? Number.NEGATIVE_INFINITY)) good.set(row.example.id, row);
-      }
-    }
-  }
-  return { good, dropped: { notGoodEnough, notBest } };
-}
-
-const sayThatTheBudgetEnds = ({ notice }: OptimizerContext, asked: number, wanted: number): void =>
-  notice({
-    code: 'budget-ends-bootstrapping',
-    message: `The budget has calls left for ${asked} of ${wanted} attempts: the rows are made of what was found until then.`,
-  });
 
 const callsOf = ({ example, trace }: Row, from: Lesson['from']): Lesson[] =>
   trace.flatMap(({ predictor, inputs, outputs }) =>

@@ -7,7 +7,8 @@ import type { OptimizerContext } from '../core/optimizer.ts';
 import type { Signature } from '../core/signature.ts';
 import { evenly, inTurn, labelOf } from './balance.ts';
 import { smallModel } from './fit-settings.ts';
-import type { Lesson, Lessons } from './lessons.ts';
+import type { Lesson } from './lesson.ts';
+import type { Lessons } from './lessons.ts';
 
 /** Predictors that are trained together, on one base. */
 export interface Group {
@@ -38,7 +39,7 @@ export async function pickRows(
   const even = balanced ? evenly(ordered) : ordered;
   const most = maxRows ?? (context.base(base).parameters < smallModel ? 400 : Number.POSITIVE_INFINITY);
   const picked = even.slice(0, most);
-  const sizes = await context.countTokens(base, picked);
+  const sizes = await sizesOf(base, picked, context);
   const room = await context.contextTokens(base);
   const limit = Math.min(room, maxRowTokens ?? room);
   return {
@@ -52,6 +53,19 @@ export async function pickRows(
       overLength: sizes.filter((size) => size > limit && size <= room).length,
     },
   };
+}
+
+/** Tokens of each row, of a pair those with its longer answer. */
+async function sizesOf(base: string, rows: readonly TrainingRow[], context: OptimizerContext): Promise<number[]> {
+  const answered = (piecesOf: (row: TrainingRow) => readonly string[]) =>
+    context.countTokens(
+      base,
+      rows.map((row) => ({ ...row, pieces: piecesOf(row) })),
+    );
+  const chosen = await answered(({ pieces }) => pieces);
+  if (!rows.some(({ rejected }) => rejected)) return chosen;
+  const other = await answered(({ pieces, rejected }) => rejected ?? pieces);
+  return chosen.map((size, index) => Math.max(size, other[index]!));
 }
 
 /** Each call once, as it came first. */
@@ -74,7 +88,7 @@ async function trainingRow(
   served: Candidate,
   { structure, embed }: OptimizerContext,
 ): Promise<TrainingRow> {
-  const { predictor, example, from, inputs, outputs } = lesson;
+  const { predictor, example, from, inputs, outputs, rejected } = lesson;
   // Lessons come from predictors of this program only.
   const signature: Signature = structure.predictors[predictor]!;
   const whole: PredictorState = served.predictors[predictor]!;
@@ -86,6 +100,7 @@ async function trainingRow(
   return {
     prompt: renderPrompt(signature, state, inputs),
     pieces: answerPieces(signature, state, outputs),
+    ...(rejected ? { rejected: answerPieces(signature, state, rejected) } : {}),
     given,
     predictor,
     example,

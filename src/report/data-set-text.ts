@@ -2,7 +2,18 @@ import { type DataSetRow, type DataSetSummary, droppedText, type Spread } from '
 
 /** A data set in two lines: how much there is of what; and the labels, and what was left out. */
 export function dataSetLines(summary: DataSetSummary): readonly [string, string] {
-  const { rows, heldOut = 0, from, tokens, supervisedTokens, lengths, supervisedPerRow, predictors, dropped } = summary;
+  const {
+    rows,
+    pairs = 0,
+    heldOut = 0,
+    from,
+    tokens,
+    supervisedTokens,
+    lengths,
+    supervisedPerRow,
+    predictors,
+    dropped,
+  } = summary;
   const { bootstrapped, labelled, distilled = 0 } = from;
   const sources = `${bootstrapped} bootstrapped, ${labelled} labelled${distilled > 0 ? `, ${distilled} distilled` : ''}`;
   const names = inOrder(predictors);
@@ -10,7 +21,7 @@ export function dataSetLines(summary: DataSetSummary): readonly [string, string]
     names.length === 1 ? labelsText(own.labels) : `${name} (${own.rows}): ${labelsText(own.labels)}`,
   );
   return [
-    `rows: ${whole(rows)} (${sources})${heldOut > 0 ? `, ${whole(heldOut)} more held out,` : ''} with ${whole(tokens)} tokens, ${spreadText(lengths)} in a row; trained are ${whole(supervisedTokens)}, ${spreadText(supervisedPerRow)} in a row`,
+    `rows: ${whole(rows)}${pairs > 0 ? ' pairs' : ''} (${sources})${heldOut > 0 ? `, ${whole(heldOut)} more held out,` : ''} with ${whole(tokens)} tokens, ${spreadText(lengths)} in a row; trained are ${whole(supervisedTokens)}, ${spreadText(supervisedPerRow)} in a row`,
     `labels: ${labels.join('; ')}; left out: ${droppedText(dropped) || 'nothing'}`,
   ];
 }
@@ -39,6 +50,10 @@ function labelsText(labels: { readonly [label: string]: number }): string {
 export function maskText({ promptIds, texts }: DataSetRow, mark: (text: string) => string): string {
   return texts.map((text, index) => (index < promptIds.length ? visible(text) : mark(visible(text)))).join('');
 }
+
+/** The same of a pair's rejected answer; null where there is none. */
+export const rejectedText = ({ rejectedTexts }: DataSetRow, mark: (text: string) => string): string | null =>
+  rejectedTexts?.map((text) => mark(visible(text))).join('') ?? null;
 
 /** Control characters would do something to a terminal. */
 const visible = (text: string): string =>

@@ -9,7 +9,7 @@ export function trainingLines({ adapter, steps, finalLoss, outcome }: Trained): 
   const from = outcome && (outcome.startFrom ? `, continued from ${shortId(outcome.startFrom)}` : ', begun afresh');
   const loss = finalLoss === null ? '' : `, loss ${finalLoss.toFixed(3)}`;
   return [
-    `adapter ${shortId(adapter)}${from ?? ''}: ${steps} steps${loss}`,
+    `adapter ${shortId(adapter)}${from ?? ''}: ${steps} ${outcome?.method === 'dpo' ? 'DPO steps' : 'steps'}${loss}`,
     ...(outcome ? [`forgetting: mean KL ${outcome.forgetting.meanKl} to the base on neutral text`] : []),
     ...(outcome?.heldOut ? [heldOutLine(outcome.heldOut, outcome.keptStep)] : []),
   ];

@@ -2,13 +2,15 @@ import { dataSetOf, summaryOfDataSet } from '../core/data-set.ts';
 import { StepError } from '../core/errors.ts';
 import type { RunEvent } from '../core/event.ts';
 import { contentId, type Json, shortId } from '../core/json.ts';
-import type { AdapterFile, Probe, TokenRow } from '../core/lm.ts';
+import type { AdapterFile, Probe } from '../core/lm.ts';
 import type { FitOrder } from '../core/optimizer.ts';
 import type { Store, StoredTraining } from '../core/store.ts';
-import type { Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
-import { parityOf, probesOf, requireEffect, requireParity, rounded } from './gates.ts';
+import type { LearnedRow, Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
+import { parityOf, probesOf, requireEffect, requireParity } from './gates.ts';
+import { learnedRows, rowTexts } from './learned-rows.ts';
 import { neutralProbes } from './neutral-text.ts';
 import type { Trainable } from './trainable.ts';
+import { outcomeOf, specOf } from './training-record.ts';
 
 /** What a weight step works with. */
 export interface WeightStep {
@@ -34,7 +36,7 @@ interface Gates {
 /** Rows to an adapter that can be trusted: encode, train (or remember), check on the real runtime, keep. Returns the adapter's sha256. */
 export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<string> {
   const { store, trainer, model, record } = step;
-  const rows = await model.weights.encode(order.rows);
+  const rows = await learnedRows(order.rows, model.weights);
   const spec = specOf(order, rows);
   // `as`: a spec is plain data.
   const key = contentId({ spec: spec as unknown as Json, trainer: await trainer.identity() });
@@ -49,40 +51,9 @@ export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<s
   return trained.adapter;
 }
 
-/** The order in token ids; `rows` are in its rows' order. */
-function specOf({ base, startFrom, lora, training, evaluation, seed, ...order }: FitOrder, rows: readonly TokenRow[]) {
-  const isHeldOut = (_: TokenRow, index: number) => order.rows[index]!.heldOut === true;
-  const spec: TrainingSpec = {
-    base,
-    startFrom,
-    rows: rows.filter((row, index) => !isHeldOut(row, index)),
-    lora,
-    training,
-    evaluation: evaluation && { ...evaluation, rows: rows.filter(isHeldOut) },
-    seed,
-  };
-  return spec;
-}
-
-/** What a training came to, as it is put on record. */
-function outcomeOf({ startFrom, evaluation }: TrainingSpec, trained: StoredTraining) {
-  const { adapter, steps, keptStep, losses, heldOutLosses, forgetting } = trained;
-  return {
-    adapter,
-    finalLoss: losses.at(-1)?.loss ?? null,
-    steps,
-    outcome: {
-      startFrom,
-      keptStep,
-      heldOut: evaluation && { rows: evaluation.rows.length, losses: heldOutLosses },
-      forgetting: rounded(forgetting),
-    },
-  };
-}
-
 /** What is trained on, as people can see it, in the store before it is on record. */
-async function keepDataSet(order: FitOrder, rows: readonly TokenRow[], { store, model }: WeightStep) {
-  const dataSet = dataSetOf(order.base, order.rows, rows, await model.weights.tokenTexts(rows));
+async function keepDataSet(order: FitOrder, rows: readonly LearnedRow[], { store, model }: WeightStep) {
+  const dataSet = dataSetOf(order.base, order.rows, rows, await rowTexts(rows, model.weights));
   // `as`: a data set is plain data.
   const id = contentId(dataSet as unknown as Json);
   store.addDataSet(id, dataSet);

@@ -1,6 +1,6 @@
 import type { Json } from '../core/json.ts';
-import type { Probe, TokenRow } from '../core/lm.ts';
-import type { MergeOrder, TrainingSpec } from '../core/trainer.ts';
+import type { Probe } from '../core/lm.ts';
+import type { LearnedRow, MergeOrder, TrainingSpec } from '../core/trainer.ts';
 import { hasNativeBfloat16 } from '../system/hardware.ts';
 import type { Device } from './device.ts';
 
@@ -114,9 +114,15 @@ export const rowsFile = 'rows.jsonl';
 export const heldOutFile = 'held-out.jsonl';
 
 /** The content of the rows file. */
-export const rowLines = (rows: readonly TokenRow[]): string =>
+export const rowLines = (rows: readonly LearnedRow[]): string =>
   rows
-    .map(({ promptIds, completionIds }) => JSON.stringify({ prompt_ids: promptIds, completion_ids: completionIds }))
+    .map(({ promptIds, completionIds, rejectedIds }) =>
+      JSON.stringify(
+        rejectedIds
+          ? { prompt_ids: promptIds, chosen_ids: completionIds, rejected_ids: rejectedIds }
+          : { prompt_ids: promptIds, completion_ids: completionIds },
+      ),
+    )
     .join('\n');
 
 const probeJson = ({ ids, positions }: Probe): Json => ({ ids, positions });

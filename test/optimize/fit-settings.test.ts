@@ -11,6 +11,8 @@ describe('where nothing is said,', () => {
     expect(settings({})).toEqual({
       lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10, targets: 'all' },
       training: {
+        method: 'sft',
+        beta: null,
         steps: 50,
         batch: 8,
         learningRate: 2e-3,
@@ -24,6 +26,14 @@ describe('where nothing is said,', () => {
   test('a large one in all layers at the rate of LoRA in general', () => {
     const { lora, training } = settings({}, 1.5e9);
     expect([lora.topLayers, training.steps, training.batch, training.learningRate]).toEqual([null, 39, 16, 2e-4]);
+  });
+
+  test('pairs are learned at a tenth of the rate', () => {
+    const rate = (parameters: number) => settings({ method: 'dpo' }, parameters).training;
+    expect([rate(135e6), rate(1.5e9)]).toMatchObject([
+      { method: 'dpo', beta: 0.1, learningRate: 2e-4 },
+      { method: 'dpo', beta: 0.1, learningRate: expect.closeTo(2e-5, 12) },
+    ]);
   });
 
   test('the warm-up is no longer than the training', () => {
@@ -44,6 +54,7 @@ test.each([
 });
 
 test.each([
+  { method: 'dpo', beta: 0.5 },
   { steps: 7 },
   { batch: 4 },
   { learningRate: 1e-5 },

@@ -333,6 +333,8 @@ describe('bootstrapFinetune', () => {
       targets: 'all',
     });
     expect(orders[0]?.training).toEqual({
+      method: 'sft',
+      beta: null,
       steps: 50,
       batch: 8,
       learningRate: 2e-3,

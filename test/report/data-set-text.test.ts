@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type DataSetRow, dataSetOf, summaryOfDataSet, type TrainingRow } from '../../src/core/data-set.ts';
 import { chatJsonl } from '../../src/report/chat-rows.ts';
-import { dataSetLines, maskText } from '../../src/report/data-set-text.ts';
+import { dataSetLines, maskText, rejectedText } from '../../src/report/data-set-text.ts';
 
 const row = (label: string | null, known: Partial<TrainingRow> = {}): TrainingRow => ({
   prompt: { system: 'Route it.', turns: [], user: 'Lost.' },
@@ -20,7 +20,7 @@ const setOf = (rows: readonly TrainingRow[], lengths: readonly number[]) =>
     'base',
     rows,
     lengths.map((length) => ({ promptIds: Array(length - 2).fill(1), completionIds: [2, 3] })),
-    lengths.map((length) => Array(length).fill('x')),
+    lengths.map((length) => ({ texts: Array(length).fill('x') })),
   );
 
 test('a data set is rows, tokens, lengths, labels and what was left out', () => {
@@ -59,9 +59,35 @@ test('the mask marks exactly the tokens of the completion, and control character
     'base',
     [row('a')],
     [{ promptIds: [1, 2], completionIds: [3, 4] }],
-    [['U\n', '\u001b{', '', 'é']],
+    [{ texts: ['U\n', '\u001b{', '', 'é'] }],
   ).rows;
   expect(maskText(masked!, (text) => `[${text}]`)).toBe('U\n\\x1b{[][é]');
+});
+
+test('a pair counts both answers, shows the rejected one, and is exported as a preference', () => {
+  const pair = row('billing', { rejected: ['{"team": "', 'delivery', '"}'] });
+  const ids = { promptIds: [1, 2], completionIds: [3, 4], rejectedIds: [5, 6, 7] };
+  const dataSet = dataSetOf(
+    'base',
+    [pair],
+    [ids],
+    [{ texts: ['', '', '', ''], rejectedTexts: ['de', 'liv\u0007', 'ery'] }],
+  );
+  expect(dataSetLines(summaryOfDataSet(dataSet, { unpaired: 3 }))).toEqual([
+    'rows: 1 pairs (0 bootstrapped, 1 labelled) with 7 tokens, 7 in a row; trained are 5, 5 in a row',
+    'labels: billing 1; left out: answers without a failed one beside them: 3',
+  ]);
+  expect(rejectedText(dataSet.rows[0]!, (text) => `[${text}]`)).toBe('[de][liv\\x07][ery]');
+  expect(JSON.parse(chatJsonl(dataSet.rows))).toEqual({
+    prompt: [
+      { role: 'system', content: 'Route it.' },
+      { role: 'user', content: 'Lost.' },
+    ],
+    chosen: [{ role: 'assistant', content: '{"team": "billing"}' }],
+    rejected: [{ role: 'assistant', content: '{"team": "delivery"}' }],
+    predictor: 'predict',
+    source: { example: 'e1', from: 'labelled' },
+  });
 });
 
 test('chat JSONL has the conversation, the predictor and the source of each row', () => {

@@ -36,10 +36,11 @@ interface Options {
   readonly of?: typeof program | typeof pairProgram;
   readonly multitask?: boolean;
   readonly heldOut?: number;
+  readonly method?: 'sft' | 'dpo';
 }
 
 function start(trainer: Trainer, options: Options = {}) {
-  const { of = program, multitask = true, heldOut = 0 } = options;
+  const { of = program, multitask = true, heldOut = 0, method = 'sft' } = options;
   const together = betterTogetherOver({
     version: 'test',
     concurrency: 4,
@@ -49,7 +50,7 @@ function start(trainer: Trainer, options: Options = {}) {
     onNetworkAttempt: () => () => {},
     optimizers: () => ({ p: bootstrapFinetune(), w: bootstrapFinetune() }),
   });
-  const w = bootstrapFinetune({ multitask, heldOut });
+  const w = bootstrapFinetune({ multitask, heldOut, method });
   return together({ metric: exactMatch(), optimizers: { w } }).compile(of(student(() => 5)), {
     trainset: labelled(0, 12),
     valset: labelled(12, 16),
@@ -114,12 +115,29 @@ test('has the rows that are held out, which are trained on by nobody, and the tr
       adapter: expect.any(String),
       steps: 1,
       finalLoss: 0.5,
+      method: 'sft',
       startFrom: null,
       keptStep: 1,
       heldOut: { rows: 3, losses: [{ step: 1, loss: 0.75 }] },
       forgetting: { positions: 1, meanKl: 0.25, worstKl: 0.5 },
     },
   ]);
+});
+
+test('has both answers of a pair, whose tokens are trained on and whose texts are kept', async () => {
+  const trainer = scriptedTrainer();
+  const { summary } = await start(trainer, { method: 'dpo' });
+  const rows = store.dataSet(summary.dataSets[0]!.id)!.rows;
+  expect(trainer.specs[0]?.rows).toEqual(
+    rows.map(({ promptIds, completionIds, rejectedIds }) => ({ promptIds, completionIds, rejectedIds })),
+  );
+  // Right on digits below 5: on the others the label is to gain on the wrong answer.
+  expect(summary.dataSets).toMatchObject([{ rows: 5, pairs: 5, dropped: { unpaired: 7 } }]);
+  for (const { given, pieces, rejected, rejectedTexts, label } of rows) {
+    expect(rejectedTexts?.join('')).toBe(rejected?.slice(given).join(''));
+    expect([pieces[given], rejected?.[given]]).toEqual(label === 'odd' ? ['odd', 'even'] : ['even', 'odd']);
+  }
+  expect(trainer.specs[0]?.training).toMatchObject({ method: 'dpo', beta: 0.1 });
 });
 
 test('is stored once, and is the same when a run goes on that was stopped in its training', async () => {

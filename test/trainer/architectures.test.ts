@@ -116,7 +116,16 @@ const spec: TrainingSpec = {
   startFrom: null,
   rows,
   lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: null, targets: 'all' },
-  training: { steps: 4, batch: 8, learningRate: 0.01, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
+  training: {
+    method: 'sft',
+    beta: null,
+    steps: 4,
+    batch: 8,
+    learningRate: 0.01,
+    warmupSteps: 0,
+    schedule: 'constant',
+    precision: 'float32',
+  },
   evaluation: null,
   seed: 0,
 };

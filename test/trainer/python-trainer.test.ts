@@ -8,7 +8,7 @@ import { InputError, Interrupted, StepError, WorldError } from '../../src/core/e
 import type { BaseModel } from '../../src/core/lm.ts';
 import type { TrainingSpec } from '../../src/core/trainer.ts';
 import { tryLock } from '../../src/system/lock.ts';
-import { autoPrecision, microBatchOf } from '../../src/trainer/job.ts';
+import { autoPrecision, microBatchOf, rowLines } from '../../src/trainer/job.ts';
 import { type PythonTrainerOptions, pythonTrainer } from '../../src/trainer/python-trainer.ts';
 
 const fakePython = fileURLToPath(new URL('./fake-python.mjs', import.meta.url));
@@ -184,6 +184,8 @@ describe('a training', () => {
       lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10, targets: 'all' },
       startAdapter: '/peft',
       training: {
+        method: 'sft',
+        beta: null,
         steps: 1,
         batch: 12,
         microBatch: 6,
@@ -252,6 +254,12 @@ describe('a training', () => {
   });
 });
 
+test('a pair is a line with both answers', () => {
+  expect(rowLines([{ promptIds: [1, 2], completionIds: [3], rejectedIds: [4, 5] }])).toBe(
+    '{"prompt_ids":[1,2],"chosen_ids":[3],"rejected_ids":[4,5]}',
+  );
+});
+
 test('a micro batch is the largest that fits the limit and divides the batch', () => {
   expect([1, 7, 8, 12, 16, 11].map(microBatchOf)).toEqual([1, 7, 8, 6, 8, 1]);
   fc.assert(fc.property(fc.integer({ min: 1, max: 4096 }), (batch) => batch % microBatchOf(batch) === 0));
@@ -281,7 +289,16 @@ const spec: TrainingSpec = {
     { promptIds: [4], completionIds: [5, 6] },
   ],
   lora: { rank: 16, alpha: 32, dropout: 0, rsLora: false, topLayers: 10, targets: 'all' },
-  training: { steps: 1, batch: 12, learningRate: 0.002, warmupSteps: 0, schedule: 'constant', precision: 'float32' },
+  training: {
+    method: 'sft',
+    beta: null,
+    steps: 1,
+    batch: 12,
+    learningRate: 0.002,
+    warmupSteps: 0,
+    schedule: 'constant',
+    precision: 'float32',
+  },
   evaluation: { rows: [{ promptIds: [7], completionIds: [8] }], everySteps: 5, patience: 3, keep: 'best' },
   seed: 7,
 };

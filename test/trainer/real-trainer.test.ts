@@ -108,7 +108,16 @@ const spec: TrainingSpec = {
   startFrom: null,
   rows: Array.from({ length: 16 }, (_, index) => ({ promptIds: [1, 5, 7 + index], completionIds: [20 + index, 2] })),
   lora: { rank: 4, alpha: 8, dropout: 0, rsLora: false, topLayers: 2, targets: 'all' },
-  training: { steps: 4, batch: 4, learningRate: 0.01, warmupSteps: 1, schedule: 'constant', precision: 'float32' },
+  training: {
+    method: 'sft',
+    beta: null,
+    steps: 4,
+    batch: 4,
+    learningRate: 0.01,
+    warmupSteps: 1,
+    schedule: 'constant',
+    precision: 'float32',
+  },
   evaluation: { rows: [{ promptIds: [1, 5, 8], completionIds: [21, 2] }], everySteps: 2, patience: 2, keep: 'last' },
   seed: 0,
 };

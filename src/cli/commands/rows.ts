@@ -6,7 +6,7 @@ import { shortId } from '../../core/json.ts';
 import { dataSetsOf, type StepDataSet } from '../../core/step-data-set.ts';
 import type { Store } from '../../core/store.ts';
 import { chatJsonl } from '../../report/chat-rows.ts';
-import { dataSetLines, maskText } from '../../report/data-set-text.ts';
+import { dataSetLines, maskText, rejectedText } from '../../report/data-set-text.ts';
 import { writePrivately } from '../../system/files.ts';
 import { findRun } from '../find-run.ts';
 import type { Output } from '../output.ts';
@@ -91,14 +91,19 @@ function showMask(rows: readonly FoundRow[], number: number, output: Output): vo
   if (!row)
     throw new InputError('row-unknown', [`There is no row ${number}.`], `Rows are numbered from 1 to ${rows.length}.`);
   const { step, key, predictor, example, from, label, promptIds, completionIds, texts } = row;
+  const { rejectedIds, rejectedTexts = [] } = row;
   const ids = [...promptIds, ...completionIds];
   const tokens = ids.map((id, index) => ({ id, text: texts[index]!, trained: index >= promptIds.length }));
-  output.result({ row: number, step, key, predictor, example, from, label, tokens }, () =>
+  const rejected = rejectedIds?.map((id, index) => ({ id, text: rejectedTexts[index]!, trained: true }));
+  const document = { row: number, step, key, predictor, example, from, label, tokens, ...(rejected && { rejected }) };
+  const against = rejectedText(row, mark);
+  output.result(document, () =>
     [
       `row ${number} of ${rows.length}: step ${step} (${key}), predictor ${predictor}, ${from} from example ${shortId(example)}`,
       `${completionIds.length} of ${ids.length} tokens are trained, each of them between ${mark('such marks')}:`,
       '',
       maskText(row, mark),
+      ...(against === null ? [] : ['', 'and it is to gain on this answer:', '', against]),
     ].join('\n'),
   );
 }
