@@ -88,6 +88,7 @@ class Training(Section):
     warmup_steps: int = key(integer(0))
     schedule: str = key(choice("constant", "linear", "cosine"))
     precision: str = key(choice("autocast-bf16", "float32", "bfloat16"))
+    quantization: str = key(choice("none", "4bit"))  # of the frozen base
     max_grad_norm: float = key(number(0))
     weight_decay: float = key(number(0))
     checkpoint_steps: int = key(integer(1))

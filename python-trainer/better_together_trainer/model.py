@@ -1,16 +1,22 @@
 """Loading an imported folder with transformers."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    PreTrainedModel,
+)
 
 from .errors import BadInput
 
 TORCH_DEVICES = {"cpu": "cpu", "cuda": "cuda", "metal": "mps"}
 
 
-def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+def load_model(folder: Path, *, dtype: torch.dtype, attention: str, **options: Any) -> PreTrainedModel:
     """The imported model on the CPU; safetensors only, no code from anywhere.
 
     In the file's own dtype it is mapped, not read: a layer is in memory while it computes.
@@ -25,6 +31,7 @@ def load_model(folder: Path, *, dtype: torch.dtype, attention: str) -> PreTraine
         local_files_only=True,
         use_safetensors=True,
         trust_remote_code=False,
+        **options,
     )
 
 

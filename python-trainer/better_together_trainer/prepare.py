@@ -12,6 +12,7 @@ from .files import sha256_of, sha256_of_json, write_json
 from .gguf_file import Gguf, open_gguf, require_supported
 from .imported import Origin, read_origin
 from .job import ImportJob, Probe, SftJob, job_as_json
+from .quantization import quantization_versions, require_quantization
 from .rows import Row, read_rows
 from .targets import linear_kinds, refused_targets
 from .versions import package_versions
@@ -49,6 +50,7 @@ def prepare_sft(job: SftJob) -> SftInputs:
         message = f"{job.base} was not imported from {job.gguf.name}, but from GGUF {origin.gguf_sha256}."
         raise BadInput("other-base", message, "Name the folder that was imported from the GGUF that runs.")
     check_lora(job, origin)
+    require_quantization(job.training.quantization, job.device)
     check_probes(job.probe, origin.vocabulary, origin.context_tokens)
     check_probes(job.neutral, origin.vocabulary, origin.context_tokens, name="neutral")
     gguf = open_gguf(job.gguf)
@@ -92,7 +94,7 @@ def training_key(job: SftJob, origin: Origin) -> str:
             "heldOut": sha256_of(job.evaluation.rows) if job.evaluation else None,
             "base": origin.as_json(),
             "startAdapter": start_adapter_hashes(job.start_adapter),
-            "versions": package_versions(),
+            "versions": package_versions() | quantization_versions(job.training.quantization),
         }
     )
 

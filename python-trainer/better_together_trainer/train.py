@@ -17,6 +17,7 @@ from .lora_gguf import match_targets
 from .model import TORCH_DEVICES, load_model
 from .objective import AnswerLoss
 from .preference import Collate, PairCollator, PreferenceLoss, answers_of, with_reference
+from .qlora import load_in_4bit
 from .row_trainer import RowTrainer
 from .saving import Saving
 from .training_arguments import training_arguments
@@ -58,7 +59,12 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     # sdpa needs no (T, T) matrix in memory; but in bfloat16 on a CPU it was the slowest choice of all.
     is_slow_with_sdpa = job.device == "cpu" and job.training.precision != "float32"
     attention = "eager" if is_slow_with_sdpa else "sdpa"
-    base = load_model(job.base, dtype=weights, attention=attention)
+    is_whole = job.training.quantization == "none"
+    base = (
+        load_model(job.base, dtype=weights, attention=attention)
+        if is_whole
+        else load_in_4bit(job.base, attention=attention)
+    )
     lora = lora_config(job, base)
     # Before the training, and not only at its export, because a wrong base would waste all of it.
     touched = target_modules(base, lora)

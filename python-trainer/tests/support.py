@@ -169,6 +169,7 @@ def sft_job(folder: Path, base: Path, gguf: Path, **changes: Any) -> dict[str, A
             "warmupSteps": 2,
             "schedule": "linear",
             "precision": "autocast-bf16",
+            "quantization": "none",
             "maxGradNorm": 1,
             "weightDecay": 0,
             "checkpointSteps": 2,

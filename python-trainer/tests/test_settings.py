@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from support import finish, refused, sft_job, write_job
 
+from better_together_trainer.errors import BadInput
+from better_together_trainer.quantization import require_quantization
 from better_together_trainer.targets import chosen_kinds, linear_kinds
 
 
@@ -50,3 +52,19 @@ def test_targets_that_cannot_be_served_are_refused_by_name(tmp_path: Path, base:
         f"- lora.targets names qkv_proj; the linear layers of this model are {known}",
         "- lora.topLayers is 9; the model has 3 layers",
     ]
+
+
+def test_4_bits_are_refused_where_there_is_no_cuda(tmp_path: Path, base: Path, gguf: Path) -> None:
+    outcome = refused(write_job(tmp_path, sft_job(tmp_path, base, gguf, training={"quantization": "4bit"})))
+
+    assert (outcome.code, outcome.error["code"]) == (2, "quantization-needs-cuda")
+    assert outcome.error["message"] == (
+        "The job asks for 4bit training on cpu; it needs an NVIDIA GPU (CUDA)."
+    )
+
+
+def test_4_bits_need_their_package() -> None:
+    with pytest.raises(BadInput, match="bitsandbytes is not installed") as missing:
+        require_quantization("4bit", "cuda")
+    assert "[4bit]" in missing.value.hint
+    require_quantization("none", "cpu")

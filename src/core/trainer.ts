@@ -26,6 +26,8 @@ export interface TrainingSettings {
   readonly schedule: 'constant' | 'linear' | 'cosine';
   /** `auto`: bfloat16 in the matrix products where the device computes it natively, else float32; the trainer's identity says which. */
   readonly precision: 'auto' | 'autocast-bf16' | 'float32' | 'bfloat16';
+  /** The frozen base while training: `4bit` needs CUDA, and is refused elsewhere. */
+  readonly quantization: 'none' | '4bit';
 }
 
 /** When held-out rows are looked at, and what their loss decides. */

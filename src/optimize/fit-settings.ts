@@ -38,6 +38,8 @@ export const fitParameters = {
   /** How the learning rate goes on after the warm-up; `linear` and `cosine` end at 0. */
   schedule: z.enum(['constant', 'linear', 'cosine']).default('constant'),
   precision: z.enum(['auto', 'autocast-bf16', 'float32', 'bfloat16']).default('auto'),
+  /** `4bit` holds the frozen base in 4 bits while training (QLoRA); it needs CUDA, and is refused elsewhere. */
+  quantization: z.enum(['none', '4bit']).default('none'),
 };
 
 export type FitChoices = z.output<z.ZodObject<typeof fitParameters>>;
@@ -56,7 +58,7 @@ export function fitSettings(
   const epochs = settings.epochs ?? (small ? 2 : 3);
   const epochSteps = Math.ceil(epochs * Math.ceil(rows / batch));
   const steps = settings.steps ?? (small && settings.epochs === null ? Math.max(50, epochSteps) : epochSteps);
-  const { method, dropout, rsLora, targets, schedule, precision } = settings;
+  const { method, dropout, rsLora, targets, schedule, precision, quantization } = settings;
   return {
     lora: {
       rank: settings.rank ?? 16,
@@ -75,6 +77,7 @@ export function fitSettings(
       warmupSteps: settings.warmupSteps ?? Math.min(3, steps),
       schedule,
       precision,
+      quantization,
     },
   };
 }

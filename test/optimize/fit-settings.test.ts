@@ -19,6 +19,7 @@ describe('where nothing is said,', () => {
         warmupSteps: 3,
         schedule: 'constant',
         precision: 'auto',
+        quantization: 'none',
       },
     });
   });
@@ -61,6 +62,7 @@ test.each([
   { warmupSteps: 0 },
   { schedule: 'cosine' },
   { precision: 'float32' },
+  { quantization: '4bit' },
 ])('a training is done as it is asked for: %j', (given) => {
   expect(settings(given).training).toMatchObject(given);
 });

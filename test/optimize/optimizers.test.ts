@@ -341,6 +341,7 @@ describe('bootstrapFinetune', () => {
       warmupSteps: 3,
       schedule: 'constant',
       precision: 'auto',
+      quantization: 'none',
     });
     const large = capable();
     const { orders: ofLarge } = await orderOf({ steps: 7, rank: 4 }, one, {

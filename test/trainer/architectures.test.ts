@@ -125,6 +125,7 @@ const spec: TrainingSpec = {
     warmupSteps: 0,
     schedule: 'constant',
     precision: 'float32',
+    quantization: 'none',
   },
   evaluation: null,
   seed: 0,

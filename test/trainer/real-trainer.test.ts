@@ -117,6 +117,7 @@ const spec: TrainingSpec = {
     warmupSteps: 1,
     schedule: 'constant',
     precision: 'float32',
+    quantization: 'none',
   },
   evaluation: { rows: [{ promptIds: [1, 5, 8], completionIds: [21, 2] }], everySteps: 2, patience: 2, keep: 'last' },
   seed: 0,
