@@ -16,7 +16,7 @@ h1 { font-size: 1.6rem; margin: 0 0 4px; } h2 { font-size: 1.25rem; margin: 40px
 h3 { font-size: 1rem; margin: 20px 0 8px; }
 nav { position: sticky; top: 0; background: var(--back); border-bottom: 1px solid var(--line); z-index: 1; }
 nav > div { max-width: 1100px; margin: 0 auto; padding: 8px 20px; display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: center; }
-section { scroll-margin-top: 40px; } details { scroll-margin-top: 64px; margin: 6px 0; } summary { cursor: pointer; padding: 2px 0; }
+section { scroll-margin-top: 64px; } details { scroll-margin-top: 64px; margin: 6px 0; } summary { cursor: pointer; padding: 2px 0; }
 a { color: var(--accent); } td code { white-space: nowrap; } code, pre { font: .875rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre, .text { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 8px 10px; white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -28,7 +28,7 @@ th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var
 .number { font-variant-numeric: tabular-nums; white-space: nowrap; } th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-decoration: underline dotted; }
 th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
 figure { margin: 12px 0; } figcaption { color: var(--muted); font-size: .875rem; }
-.chart { width: 100%; height: auto; display: block; } .chart text { fill: var(--muted); font: 12px system-ui, sans-serif; }
+.chart { width: 100%; height: auto; max-width: 760px; display: block; } .chart text { fill: var(--muted); font: 12px system-ui, sans-serif; }
 .chart .grid { stroke: var(--line); } .chart .val { stroke: var(--accent); stroke-width: 2; fill: var(--accent); } .chart .thin { stroke-width: 1; opacity: .45; }
 .chart .test { stroke: var(--test); stroke-width: 2; fill: var(--test); } .chart .way { fill: none; stroke: var(--accent); stroke-width: 1.5; } .chart .best { fill: none; stroke: var(--won); stroke-width: 2; }
 ins { background: var(--won-back); color: var(--fore); text-decoration: underline; } del { background: var(--lost-back); color: var(--fore); text-decoration: line-through; }
