@@ -11,7 +11,7 @@ import type { Statistics } from './statistics.ts';
 import { type PartCost, partCosts } from './step-costs.ts';
 import { type StoredAnswers, storedAnswers } from './stored-answers.ts';
 import { experimentOf, type StoredExperiment } from './stored-experiment.ts';
-import { type ReportedTraining, trainingsOf } from './trainings.ts';
+import { type ReportedTraining, reportedTrainings } from './trainings.ts';
 import { type TriedCandidate, triedCandidates } from './tried-candidates.ts';
 
 /** The part of a store that reports are made from. Nothing is written. */
@@ -54,7 +54,7 @@ export function runReport(store: ReportStore, run: StoredRun, statistics: Statis
     path: pathOf(events, candidateId(experiment.initial), rows, statistics),
     failed: failedSteps(events),
     candidates,
-    trainings: trainingsOf(events, store),
+    trainings: reportedTrainings(events, store),
     costs: partCosts(events, store.spans(run.id)),
     engines: enginesOf(store, run.id, candidates),
     starts: store.starts(run.id),
