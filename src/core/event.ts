@@ -39,6 +39,8 @@ export type RunEvent =
       readonly candidate: string;
       readonly mean: number | null;
       readonly rows: readonly ScoredRow[];
+      /** Not what the finished program scores: sampled, by a step's own metric, or with other code. */
+      readonly aside?: true;
     }
   | {
       readonly type: 'rows-made';

@@ -13,6 +13,16 @@ export interface ScoreInterval {
   readonly n: number;
 }
 
+/** What later scores have over earlier ones of the same examples. */
+export interface PairedDifference {
+  /** Of the means, later minus earlier, with its 95 % interval. */
+  readonly difference: ScoreInterval;
+  readonly won: number;
+  readonly lost: number;
+  /** How often a difference like this comes about by chance where there is none; two-sided. */
+  readonly chance: number;
+}
+
 export interface CandidateSummary {
   readonly strategy: string;
   readonly candidate: Candidate;

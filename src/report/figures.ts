@@ -1,5 +1,5 @@
 import { canonicalJson, type Json } from '../core/json.ts';
-import type { PairedDifference } from './statistics.ts';
+import type { PairedDifference } from '../core/summary.ts';
 
 export const percent = (share: number): string => (100 * share).toFixed(1);
 

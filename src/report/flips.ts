@@ -1,5 +1,6 @@
 import type { ScoredRow } from '../core/event.ts';
-import type { PairedDifference, Statistics } from './statistics.ts';
+import type { PairedDifference } from '../core/summary.ts';
+import type { Statistics } from './statistics.ts';
 
 /** An example on which two candidates have different scores. */
 export interface Flip {

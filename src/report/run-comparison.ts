@@ -1,4 +1,5 @@
-import type { ScoredRow, SplitName } from '../core/event.ts';
+import type { ScoredRow } from '../core/event.ts';
+import type { SplitName } from '../core/example.ts';
 import { canonicalJson, type Json } from '../core/json.ts';
 import type { ScoreInterval } from '../core/summary.ts';
 import { compareRows, type RowComparison } from './flips.ts';

@@ -49,6 +49,7 @@ export async function measureAll(
       candidate: evaluation.candidate,
       mean: evaluation.mean,
       rows: scored(evaluation),
+      ...(options.attempt || options.metric || options.structure ? { aside: true } : {}),
     });
   }
   return evaluations;

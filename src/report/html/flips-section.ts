@@ -1,5 +1,4 @@
-import type { SplitName } from '../../core/event.ts';
-import type { Example } from '../../core/example.ts';
+import type { Example, SplitName } from '../../core/example.ts';
 import { canonicalJson, type Fields, shortId } from '../../core/json.ts';
 import type { LmResponse } from '../../core/lm.ts';
 import { percent, strategyName } from '../figures.ts';
