@@ -80,7 +80,9 @@ const search = (command: Command): Command =>
     )
     .addOption(new Option('--on-step-error <what>', 'after a failed step').choices(['continue', 'stop']))
     .addOption(new Option('--open-test <who>', 'who is measured on the sealed test').choices(['chosen', 'all']))
-    .option('--allow-leaks', 'go on although test rows stand in train or val too');
+    .option('--allow-leaks', 'go on although test rows stand in train or val too')
+    .addOption(new Option('--selection <rule>', 'what the result is picked by').choices(['best-mean', 'significant']))
+    .option('--crossed', 'measure every weights with every prompt on val: which of them a gain came from');
 
 const data = (command: Command): Command =>
   command

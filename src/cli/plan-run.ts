@@ -47,6 +47,8 @@ export interface RunFlags {
   readonly onStepError?: 'continue' | 'stop';
   readonly openTest?: 'chosen' | 'all';
   readonly allowLeaks?: boolean;
+  readonly selection?: 'best-mean' | 'significant';
+  readonly crossed?: true;
 }
 
 export type AnyProgram = Program<never, unknown>;
@@ -69,7 +71,8 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
   const teacher = flags.teacher === undefined ? undefined : source.program.withLm(await openModel(flags.teacher, host));
   const promptModel = flags.promptModel === undefined ? undefined : await openModel(flags.promptModel, host);
   const { maxCalls, maxMetricCalls, maxTokens, maxMinutes } = flags;
-  const { seed, maxErrors, stepStart, promptStart, onStepError, openTest, strategy, allowLeaks } = flags;
+  const { seed, maxErrors, stepStart, promptStart, onStepError, openTest, selection, crossed, strategy, allowLeaks } =
+    flags;
   return {
     student: source.program.withLm(lm),
     metric: source.metric,
@@ -91,6 +94,8 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
         onStepError,
         openTest,
         allowLeaks,
+        selection,
+        crossed,
         strategy,
         teacher,
         promptModel,

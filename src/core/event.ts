@@ -88,6 +88,8 @@ export type RunEvent =
     }
   /** The limit in minutes was found passed, at this look of the run (they are counted from 1): the one thing here that a clock decided. */
   | { readonly type: 'time-over'; readonly look: number }
+  /** The weights of one candidate with the prompt of another, each named by its steps, are measured next. */
+  | { readonly type: 'crossed'; readonly weights: string; readonly prompt: string; readonly candidate: string }
   | { readonly type: 'chosen'; readonly strategy: string; readonly candidate: string }
   | { readonly type: 'run-end' };
 

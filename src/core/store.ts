@@ -64,6 +64,13 @@ export interface RunSpan {
   readonly seconds: number;
 }
 
+/** A candidate of a run was measured on these examples of a test split. */
+export interface TestEvaluation {
+  readonly run: string;
+  readonly candidate: string;
+  readonly examples: readonly string[];
+}
+
 export interface StoredCall {
   /** The start of the run that made it. */
   readonly start: number;
@@ -124,6 +131,8 @@ export interface Store {
   addEvent(run: string, index: number, event: RunEvent): void;
   /** One for each event, in order. A call belongs to the event that was stored before it. */
   spans(run: string): readonly RunSpan[];
+  /** Of all runs: each is a time that somebody looked at a test split. */
+  testEvaluations(): readonly TestEvaluation[];
   starts(run: string): readonly Start[];
   addStart(run: string): number;
   endStart(run: string, number: number, endedBy: string): void;

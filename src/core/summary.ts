@@ -46,6 +46,39 @@ export interface LoadComparison {
   readonly merged: LoadFigures;
 }
 
+/** How the result was picked, and what that did to its score. */
+export interface SelectionSummary {
+  readonly rule: SelectionRule;
+  /** Candidates that any step scored on val, the baseline among them. */
+  readonly judged: number;
+  /** What the best of them is worth on examples that it was not picked on; null where the chosen one was not picked as the best. */
+  readonly corrected: ScoreInterval | null;
+  /** The chosen one over the baseline, on val; null where the baseline was chosen. */
+  readonly gain: PairedDifference | null;
+  /** How often the best of all that were judged would gain as much if none of them were better; one-sided. */
+  readonly chanceAmongAll: number | null;
+}
+
+/** `best-mean`: the highest mean on val, ties to the earlier; `significant`: an earlier one unless a later one is better beyond chance. */
+export type SelectionRule = 'best-mean' | 'significant';
+
+/** What the sealed test split says. */
+export interface TestSummary {
+  /** The chosen one over the baseline; null where the baseline was chosen. */
+  readonly gain: PairedDifference | null;
+  /** Val minus test of the chosen one: what its val score promised too much. */
+  readonly shrinkage: number | null;
+  /** How often the examples of this split were opened in this store so far: by runs, and by candidates of theirs. */
+  readonly openings: { readonly runs: number; readonly candidates: number };
+}
+
+/** The weights of one candidate with the prompt of another, each named by the steps that led to it. */
+export interface CrossedCell {
+  readonly weights: string;
+  readonly prompt: string;
+  readonly val: ScoreInterval;
+}
+
 /** What a run ended with. Scores are fractions of 1, intervals 95 %; calls, tokens and seconds cover all starts of the run. */
 export interface RunSummary {
   readonly run: string;
@@ -54,6 +87,12 @@ export interface RunSummary {
   readonly strategy: string;
   readonly candidates: readonly CandidateSummary[];
   readonly chosen: { readonly strategy: string; readonly candidate: Candidate };
+  /** Null without a val split; runs that were stored before there was such a choice have none. */
+  readonly selection?: SelectionSummary | null;
+  /** Null without a test split; older runs have none. */
+  readonly test?: TestSummary | null;
+  /** Every weights with every prompt, where that was asked for. */
+  readonly crossed?: readonly CrossedCell[];
   readonly flagCompilationErrorOccurred: boolean;
   /** What the adapters were trained on, in figures. */
   readonly dataSets: readonly StepDataSet[];

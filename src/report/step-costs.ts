@@ -3,7 +3,7 @@ import type { RunSpan } from '../core/store.ts';
 
 /** What one part of a run made: calls that were remembered before it cost nothing and are not in it. */
 export interface PartCost extends Omit<RunSpan, 'after'> {
-  /** `baseline`, a step such as `1: p`, or `sealed test`. */
+  /** `baseline`, a step such as `1: p`, `crossed cells`, or `sealed test`. */
   readonly part: string;
   /** Examples that were evaluated, each as often as it was. */
   readonly evaluated: number;
@@ -15,6 +15,7 @@ export function partCosts(events: readonly RunEvent[], spans: readonly RunSpan[]
   let part = 'baseline';
   for (const [index, event] of events.entries()) {
     if (event.type === 'step-start') part = `${event.step}: ${event.key}`;
+    if (event.type === 'crossed') part = 'crossed cells';
     if (event.type === 'chosen') part = 'sealed test';
     const before = parts.get(part) ?? nothing(part);
     // An evaluation is recorded after its calls were made: they are in the span before it, in the same part.

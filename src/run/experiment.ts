@@ -9,6 +9,7 @@ import type { Optimizer, Teacher } from '../core/optimizer.ts';
 import type { Structure } from '../core/program.ts';
 import { signatureJson } from '../core/signature.ts';
 import { strategyText } from '../core/strategy.ts';
+import type { SelectionRule } from '../core/summary.ts';
 import type { BudgetLimits } from './budget-limits.ts';
 
 /** The choices of a run that have an effect on its result. */
@@ -23,6 +24,10 @@ export interface RunSettings extends BudgetLimits {
   readonly maxErrors: number;
   /** Who is measured on the sealed test split at the end: the chosen program and the baseline, or every candidate (exploratory). */
   readonly openTest: 'chosen' | 'all';
+  /** What the result is picked by: the highest mean on val, or the first that no later one beats beyond chance. */
+  readonly selection: SelectionRule;
+  /** Whether every weights is measured on val with every prompt, to tell what each of them brought. */
+  readonly crossed: boolean;
 }
 
 /** What one step has for itself. */

@@ -1,6 +1,6 @@
 import { candidateOf } from '../core/callable.ts';
 import { InputError } from '../core/errors.ts';
-import type { Example } from '../core/example.ts';
+import type { Example, Splits } from '../core/example.ts';
 import type { LanguageModel } from '../core/lm.ts';
 import type { Metric } from '../core/metric.ts';
 import type { Optimizer, Teacher } from '../core/optimizer.ts';
@@ -23,6 +23,8 @@ const defaultSettings: RunSettings = {
   maxErrors: 10,
   ...noLimits,
   openTest: 'chosen',
+  selection: 'best-mean',
+  crossed: false,
 };
 
 /** The experiment, read and checked whole before anything is opened. */
@@ -39,6 +41,7 @@ export function readExperiment(
   const strategy = parseStrategy(options.strategy ?? 'p -> w -> p', Object.keys(optimizers));
   const reader = rowReader(structure, options.places);
   const { splits, notices } = readSplits(reader, options);
+  requireVal(settings, splits);
   const teachers = teacherPrograms(options.teacher);
   const { changed, overrides, programs, promptModels } = readStepArguments(
     structure,
@@ -87,6 +90,18 @@ function readSettings(options: Partial<RunSettings>): RunSettings {
   const settings: RunSettings = { ...defaultSettings, ...Object.fromEntries(given) };
   requireLimits(settings);
   return settings;
+}
+
+/** Both are measured on val, and would silently do nothing. */
+function requireVal({ selection, crossed }: RunSettings, { val }: Splits): void {
+  if (val.length > 0) return;
+  const asked = [...(selection === 'significant' ? ['selection "significant"'] : []), ...(crossed ? ['crossed'] : [])];
+  if (asked.length === 0) return;
+  throw new InputError(
+    'val-missing',
+    asked.map((option) => `${option} compares candidates on val, and there is no val split.`),
+    'Give a valset or a val ratio above 0, or leave it out.',
+  );
 }
 
 const teacherPrograms = (teacher: AnyProgram | readonly AnyProgram[] | undefined): readonly AnyProgram[] =>

@@ -8,10 +8,12 @@ import { strategyText } from '../core/strategy.ts';
 import type { LoadComparison, RunSummary } from '../core/summary.ts';
 import { watchBest } from './best-so-far.ts';
 import { compareLoads } from './compare-loads.ts';
+import { measureCrossed } from './crossed.ts';
 import { describeExperiment, type Experiment, splitId } from './experiment.ts';
 import { measure } from './measure.ts';
 import { checkMetric } from './metric-checks.ts';
 import { sealedRows } from './sealed-rows.ts';
+import { select } from './selection.ts';
 import { contextFor } from './step-context.ts';
 import { type Measured, type StrategyResults, summarize } from './summary.ts';
 import { openWorld, type RunPorts, type World } from './world.ts';
@@ -108,14 +110,23 @@ async function applyStrategy(world: World): Promise<StrategyResults> {
       if (settings.onStepError === 'stop') break;
     }
   }
-  const chosen = choose(candidates);
+  const { chosen, summary } = select(candidates, settings.selection, world.ports.store.events(world.id), splits.val);
+  const crossed = settings.crossed ? await measureCrossed(world, candidates) : [];
   recorder.record({ type: 'chosen', strategy: chosen.strategy, candidate: candidateId(chosen.candidate) });
   const tested = await openTest(world, candidates, chosen);
   recorder.record({ type: 'run-end' });
   const pick = tested.find(
     ({ strategy: path, candidate }) => path === chosen.strategy && candidate === chosen.candidate,
   );
-  return { candidates: tested, chosen: pick ?? chosen, failedSteps, loads, digest: recorder.digest() };
+  return {
+    candidates: tested,
+    chosen: pick ?? chosen,
+    selection: summary,
+    crossed,
+    failedSteps,
+    loads,
+    digest: recorder.digest(),
+  };
 }
 
 /** Half right is the level from which joint optimization is known to work well. */
@@ -149,12 +160,6 @@ function parentOf(candidates: readonly Measured[], optimizer: Optimizer, { setti
     const { nearest: _, ...rest } = state;
     return { ...rest, instructions, demos, ...(nearest === undefined ? {} : { nearest }) };
   });
-}
-
-/** The best on val, ties to the earlier; without a val split the latest. */
-function choose(candidates: readonly Measured[]): Measured {
-  if (!candidates[0]?.val) return candidates.at(-1)!;
-  return candidates.reduce((a, b) => ((b.val?.mean ?? 0) > (a.val?.mean ?? 0) ? b : a));
 }
 
 async function validate(world: World, step: number, strategy: string, candidate: Candidate): Promise<Measured> {

@@ -3,8 +3,9 @@ import type { Evaluation } from '../core/metric.ts';
 import { dataSetsOf } from '../core/step-data-set.ts';
 import { trainingsOf } from '../core/step-training.ts';
 import { strategyText } from '../core/strategy.ts';
-import type { CandidateSummary, LoadComparison, RunSummary } from '../core/summary.ts';
+import type { CandidateSummary, CrossedCell, LoadComparison, RunSummary, SelectionSummary } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
+import { testSummary } from './test-summary.ts';
 import type { World } from './world.ts';
 
 /** A candidate of the strategy with what was measured of it. */
@@ -20,6 +21,8 @@ export interface Measured {
 export interface StrategyResults {
   readonly candidates: readonly Measured[];
   readonly chosen: Measured;
+  readonly selection: SelectionSummary | null;
+  readonly crossed: readonly CrossedCell[];
   readonly failedSteps: number;
   readonly loads: readonly LoadComparison[];
   readonly digest: string;
@@ -27,7 +30,7 @@ export interface StrategyResults {
 
 export async function summarize(
   world: World,
-  { candidates, chosen, failedSteps, loads, digest }: StrategyResults,
+  { candidates, chosen, selection, crossed, failedSteps, loads, digest }: StrategyResults,
 ): Promise<RunSummary> {
   const { id, experiment, ports, memory, budget } = world;
   const { store } = ports;
@@ -45,6 +48,9 @@ export async function summarize(
     strategy: strategyText(experiment.strategy),
     candidates: candidates.map(summaryOf),
     chosen: { strategy: chosen.strategy, candidate: chosen.candidate },
+    selection,
+    test: testSummary(candidates[0]!, chosen, store.testEvaluations()),
+    crossed,
     flagCompilationErrorOccurred: failedSteps > 0,
     dataSets: dataSetsOf(events),
     trainings: trainingsOf(events),

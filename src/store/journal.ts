@@ -1,7 +1,7 @@
 import { WorldError } from '../core/errors.ts';
 import type { RunEvent } from '../core/event.ts';
 import { type Fields, type Json, shortId } from '../core/json.ts';
-import type { Start, Store, StoredRun } from '../core/store.ts';
+import type { Start, Store, StoredRun, TestEvaluation } from '../core/store.ts';
 import { now } from '../system/clock.ts';
 import { asText, type Queries } from './queries.ts';
 
@@ -47,6 +47,7 @@ export function journal(query: Queries) {
       if (stored && asText(stored) !== text) throw differentEvent(run, index, stored, event);
     },
 
+    testEvaluations: () => query.json<TestEvaluation>(testEvaluations),
     starts: (run) => query.rows<Start>(startsOfRun, { run }),
     addStart(run) {
       // One statement, so that the number is chosen under the write lock.
@@ -74,6 +75,11 @@ const storedRuns = `
   SELECT json_object('id', id, 'createdAt', strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch'),
     'experiment', json(experiment)) AS json
   FROM run`;
+
+const testEvaluations = `
+  SELECT json_object('run', run, 'candidate', json_extract(event, '$.candidate'),
+    'examples', (SELECT json_group_array(json_extract(value, '$.example')) FROM json_each(event, '$.rows'))) AS json
+  FROM event WHERE json_extract(event, '$.split') = 'test' ORDER BY rowid`;
 
 // A start that was killed has no end: it lasted at least until the last thing that it stored.
 const startsOfRun = `

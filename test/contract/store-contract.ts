@@ -19,6 +19,30 @@ export function storeContract(name: string, open: () => Store): void {
     });
     afterEach(() => store.close());
 
+    describe('test evaluations', () => {
+      test('are those of all runs, with their examples; train and val are none', () => {
+        const evaluation = (split: 'val' | 'test', candidate: string): RunEvent => ({
+          type: 'evaluation',
+          step: 1,
+          split,
+          candidate,
+          mean: 1,
+          rows: [
+            { example: 'b', score: 1 },
+            { example: 'a', score: 1, failure: 'parse' },
+          ],
+        });
+        store.addEvent('r1', 0, evaluation('val', 'c1'));
+        store.addEvent('r1', 1, evaluation('test', 'c1'));
+        store.addEvent('r2', 0, { type: 'run-end' });
+        store.addEvent('r2', 1, evaluation('test', 'c2'));
+        expect(store.testEvaluations()).toEqual([
+          { run: 'r1', candidate: 'c1', examples: ['b', 'a'] },
+          { run: 'r2', candidate: 'c2', examples: ['b', 'a'] },
+        ]);
+      });
+    });
+
     describe('embeddings', () => {
       test('are recalled to the last bit, and the first under a key stays', () => {
         const [one, other] = [new Float32Array([0.1, -1e-30, 1 / 3]), new Float32Array([1, 0, 0])];

@@ -184,6 +184,61 @@ describe('p -> w -> p', () => {
   });
 });
 
+describe('what a run may claim', () => {
+  test('a gain over the baseline stands with its interval, on val and on the sealed test', async () => {
+    const { summary } = await start(learner());
+    expect(summary.selection).toMatchObject({
+      rule: 'best-mean',
+      gain: { difference: { mean: expect.closeTo(0.6, 12), n: 40 }, won: 24, lost: 0 },
+      corrected: { mean: expect.closeTo(0.9, 2), n: 40 },
+    });
+    expect(summary.selection!.chanceAmongAll).toBeLessThan(0.001);
+    expect(summary.test).toEqual({
+      gain: expect.objectContaining({ won: 24, lost: 0, chance: expect.closeTo(2 ** -23, 12) }),
+      shrinkage: expect.closeTo(0, 12),
+      openings: { runs: 1, candidates: 2 },
+    });
+  });
+
+  test('every opening of the same test examples is counted, in whatever order they stand', async () => {
+    await start(learner());
+    await start(learner(), { seed: 1, openTest: 'all', testset: data.testset.toReversed() });
+    await start(learner(), { seed: 2, testset: numbers(120, 160) });
+    const { summary } = await start(learner(), { seed: 3 });
+    expect(summary.test!.openings).toEqual({ runs: 3, candidates: 8 });
+  });
+
+  test('significant returns the program as it was where nothing was gained', async () => {
+    const lucky = () => student(({ prompt }) => (prompt.turns.length > 0 ? 4 : 3));
+    const given = { strategy: 'p', valset: numbers(40, 60), testset: [] } as const;
+    const [mean, significant] = await Promise.all([
+      start(lucky(), given),
+      start(lucky(), { ...given, selection: 'significant' }),
+    ]);
+    expect([mean.summary.chosen.strategy, significant.summary.chosen.strategy]).toEqual(['p', '']);
+  });
+
+  test('crossed measures every weights with every prompt, and chooses none of them', async () => {
+    const { summary } = await start(learner(), { crossed: true });
+    const cells = summary.crossed!.map(({ weights, prompt, val }) => [weights, prompt, val.mean]);
+    expect(cells).toEqual(
+      expect.arrayContaining([
+        ['', '', 0.3],
+        ['', 'p', 0.5],
+        ['p -> w', '', 0.8],
+      ]),
+    );
+    expect(summary.chosen.strategy).toBe('p -> w -> p');
+    expect((await start(learner(), { seed: 0 })).summary.crossed).toEqual([]);
+  });
+
+  test('without a val split, significant and crossed are refused', () => {
+    expect(() => start(learner(), { valset: [], selection: 'significant', crossed: true })).toThrow(
+      /selection "significant" compares candidates on val[\s\S]*crossed compares/,
+    );
+  });
+});
+
 describe('w -> p', () => {
   test('searches prompts on the tuned weights only', async () => {
     const model = learner();
