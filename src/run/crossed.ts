@@ -2,7 +2,7 @@ import { type Candidate, candidateId, mapPredictors } from '../core/candidate.ts
 import type { CrossedCell } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
 import { measure } from './measure.ts';
-import type { Measured } from './summary.ts';
+import type { Measured } from './measured.ts';
 import type { World } from './world.ts';
 
 interface Cell {

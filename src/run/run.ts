@@ -11,11 +11,12 @@ import { compareLoads } from './compare-loads.ts';
 import { measureCrossed } from './crossed.ts';
 import { describeExperiment, type Experiment, splitId } from './experiment.ts';
 import { measure } from './measure.ts';
+import type { Measured } from './measured.ts';
 import { checkMetric } from './metric-checks.ts';
 import { sealedRows } from './sealed-rows.ts';
 import { select } from './selection.ts';
 import { contextFor } from './step-context.ts';
-import { type Measured, type StrategyResults, summarize } from './summary.ts';
+import { type StrategyResults, summarize } from './summary.ts';
 import { openWorld, type RunPorts, type World } from './world.ts';
 
 export const runId = (experiment: Experiment): string => contentId(describeExperiment(experiment));

@@ -6,7 +6,7 @@ import { chanceAmongMany } from '../evaluate/chance-among-many.ts';
 import { pairedDifference } from '../evaluate/paired.ts';
 import { valScores } from '../evaluate/val-scores.ts';
 import { type ScoreRow, winnerScore } from '../evaluate/winner.ts';
-import type { Measured } from './summary.ts';
+import type { Measured } from './measured.ts';
 
 /** A gain that the best of all that were tried shows more often than this, when none is better, is none. */
 const level = 0.05;

@@ -1,21 +1,12 @@
-import type { Candidate } from '../core/candidate.ts';
 import type { Evaluation } from '../core/metric.ts';
 import { dataSetsOf } from '../core/step-data-set.ts';
 import { trainingsOf } from '../core/step-training.ts';
 import { strategyText } from '../core/strategy.ts';
 import type { CandidateSummary, CrossedCell, LoadComparison, RunSummary, SelectionSummary } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
+import type { Measured } from './measured.ts';
 import { testSummary } from './test-summary.ts';
 import type { World } from './world.ts';
-
-/** A candidate of the strategy with what was measured of it. */
-export interface Measured {
-  /** The steps that led to it; empty for the baseline. */
-  readonly strategy: string;
-  readonly candidate: Candidate;
-  readonly val: Evaluation | null;
-  readonly test: Evaluation | null;
-}
 
 /** What a strategy came to. `candidates` are in the order of the steps, the baseline first. */
 export interface StrategyResults {

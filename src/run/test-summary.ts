@@ -1,7 +1,7 @@
 import type { TestEvaluation } from '../core/store.ts';
 import type { TestSummary } from '../core/summary.ts';
 import { pairedDifference } from '../evaluate/paired.ts';
-import type { Measured } from './summary.ts';
+import type { Measured } from './measured.ts';
 
 /** What the sealed split says of the chosen candidate; null where it was not opened. `evaluations` are all of the store. */
 export function testSummary(

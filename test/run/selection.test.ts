@@ -4,8 +4,8 @@ import { candidateId, mapPredictors } from '../../src/core/candidate.ts';
 import type { RunEvent } from '../../src/core/event.ts';
 import { example } from '../../src/core/example.ts';
 import { evaluationOf } from '../../src/core/metric.ts';
+import type { Measured } from '../../src/run/measured.ts';
 import { select } from '../../src/run/selection.ts';
-import type { Measured } from '../../src/run/summary.ts';
 import { program, student } from '../support/parity-task.ts';
 
 const start = candidateOf(program(student(() => 0)));
