@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Sampling } from '../core/lm.ts';
 import { dataFolder, defaultStorePath } from '../system/folders.ts';
 import { watchThisProcess } from '../system/network.ts';
+import { exportArchive, importArchive } from './commands/archive.ts';
 import { checkCommand } from './commands/check.ts';
 import { type CompareFlags, compareCommand } from './commands/compare.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -275,7 +276,7 @@ function commandLine(signal: AbortSignal): Command {
   common(
     cli
       .command('verify')
-      .argument('<run>', 'the beginning of its id')
+      .argument('<run>', 'the beginning of its id, or an archive')
       .option('--sample <n>', 'how many of its calls', typed(wholeNumber('--sample', 1)), 50)
       .option('--all', 'every call', false)
       .option('--seed <n>', 'chooses the sample', typed(wholeNumber('--seed', 0)), 0)
@@ -286,6 +287,22 @@ function commandLine(signal: AbortSignal): Command {
       if (!(await verifyCommand(id, flags, signal, out))) process.exitCode = 1;
     }),
   );
+
+  common(
+    cli
+      .command('export')
+      .argument('<run>', 'the beginning of its id')
+      .requiredOption('--archive <file>', 'the run with its data, calls and adapters in one file')
+      .description('hand a run over'),
+  ).action(
+    withOutput((out, { store, archive }: CommonFlags & { readonly archive: string }, id: string) =>
+      exportArchive(id, { store, archive }, out),
+    ),
+  );
+
+  common(
+    cli.command('import').argument('<archive>', 'what export wrote').description('take a run of another machine in'),
+  ).action(withOutput((out, { store }: CommonFlags, file: string) => importArchive(file, store, out)));
 
   machine(
     data(common(cli.command('evaluate').argument('<program>', 'program.json of a run')))

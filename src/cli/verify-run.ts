@@ -7,6 +7,7 @@ import type { Store } from '../core/store.ts';
 import type { Verification } from '../core/verification.ts';
 import { planVerification, type VerificationPlan, verify } from '../run/verify.ts';
 import { readProgram } from '../store/program-file.ts';
+import { sha256OfFile } from '../system/files.ts';
 import { existingStore } from './existing-store.ts';
 import { findRun } from './find-run.ts';
 import { defaultModelPath, defaults, localModel } from './wiring.ts';
@@ -53,6 +54,7 @@ async function verifyPlanned(
 ): Promise<Verification> {
   const saved = await savedProgram(store, plan.run.id);
   const adapters = findAdapters(plan, store, saved.adapters);
+  for (const adapter of adapters.values()) await requireAdapter(adapter);
   const models = await findModels(plan, given, [...saved.bases.map(({ path }) => path), defaultModelPath()]);
   try {
     const { concurrency } = defaults;
@@ -98,6 +100,16 @@ function findAdapters(
         `Calls of run ${shortId(run.id)} were made with trained weights ${sha256}, which are not in ${store.name}.files.`,
     ),
     'Put the folders "adapters" and "merged" of the store back beside it.',
+  );
+}
+
+async function requireAdapter({ sha256, path }: AdapterFile): Promise<void> {
+  const found = await sha256OfFile(path);
+  if (found === sha256) return;
+  throw new InputError(
+    'adapter-changed',
+    [`${path} has sha256 ${found}; calls of the run were made with ${sha256}.`],
+    'Put the adapter that was trained back in its place.',
   );
 }
 

@@ -1,7 +1,7 @@
 import type { SharedRequest } from './call-key.ts';
 import type { DataSet } from './data-set.ts';
 import type { RunEvent } from './event.ts';
-import type { Example } from './example.ts';
+import type { Example, SplitName } from './example.ts';
 import type { Fields, Json } from './json.ts';
 import type { Engine, LmRequest, LmResponse } from './lm.ts';
 import type { TrainingFigures } from './trainer.ts';
@@ -33,6 +33,9 @@ export interface Start {
   readonly seconds: number;
   readonly endedBy: string | null;
 }
+
+/** Ids of examples. */
+export type SplitIds = { readonly [split in SplitName]: readonly string[] };
 
 export interface StoredRun {
   readonly id: string;
@@ -119,6 +122,9 @@ export interface Store {
   example(id: string): Example | undefined;
   /** All of them or none; what is there already stays. */
   addExamples(examples: readonly Example[]): void;
+  /** The ids of a run's examples, in order; null for a run from before they were kept. */
+  splits(run: string): SplitIds | null;
+  addSplits(run: string, splits: SplitIds): void;
   run(id: string): StoredRun | undefined;
   /** Newest first. */
   runs(): readonly StoredRun[];

@@ -51,7 +51,7 @@ export interface Agreement {
 }
 
 /**
- * What came of asking a run's calls again. `agrees`: whatever could be compared byte for byte is equal. `differs`: `first` is not.
+ * What came of asking a run's calls again. `agrees`: whatever could be compared byte for byte is equal. `differs`: `first` is not, or something is `altered`.
  * `not-comparable`: no call could be, because of another engine or one that does not repeat itself; `answers` says how often the texts agree.
  */
 export interface Verification {
@@ -68,5 +68,7 @@ export interface Verification {
   /** Of `answers`, how many were made by an engine that is not this one; the others by an engine that does not repeat its bytes. */
   readonly ofOtherEngines: number;
   readonly engines: readonly EngineCheck[];
+  /** What is named by the hash of its content and is not that any more, such as `example 3f2a… (train, row 12)`. */
+  readonly altered: readonly string[];
   readonly first: CallDifference | null;
 }

@@ -4,10 +4,11 @@ import type { CallDifference, Place, Verification } from '../core/verification.t
 
 /** What came of a verification, for a terminal: the first call that differs with all that is known about it, then how many agree. */
 export function verificationText(verification: Verification): string {
-  const { run, calls, first } = verification;
+  const { run, calls, altered, first } = verification;
   const { crash, timeout } = calls.skipped;
   const skipped = crash + timeout;
   return [
+    ...altered.map((thing) => `Not what its name, the hash of its content, says: ${thing}`),
     ...(first ? differenceLines(first, verification) : []),
     `Run ${shortId(run)}: ${calls.sampled - skipped} of its ${calls.stored} calls were asked again.`,
     ...(skipped > 0 ? [`Left out: ${crash} that crashed and ${timeout} that hung when they were first asked.`] : []),

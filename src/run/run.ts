@@ -1,6 +1,7 @@
 import { type Candidate, candidateId, mapPredictors } from '../core/candidate.ts';
 import { BetterTogetherError, InputError, Interrupted, StepError } from '../core/errors.ts';
 import type { RunEvent } from '../core/event.ts';
+import type { Example } from '../core/example.ts';
 import { contentId, type Json } from '../core/json.ts';
 import type { Optimized, Optimizer, OptimizerContext } from '../core/optimizer.ts';
 import { seededRng } from '../core/rng.ts';
@@ -31,6 +32,8 @@ export async function execute(experiment: Experiment, ports: RunPorts): Promise<
   store.addRun({ id, experiment: describeExperiment(experiment) });
   const { train, val, test } = experiment.splits;
   store.addExamples([...train, ...val, ...test]);
+  const ids = (examples: readonly Example[]) => examples.map(({ id: name }) => name);
+  store.addSplits(id, { train: ids(train), val: ids(val), test: ids(test) });
   const finished = store.summary(id);
   // `as`: written below.
   if (finished !== undefined) return finished as unknown as RunSummary;

@@ -7,10 +7,11 @@ import { seededRng } from '../core/rng.ts';
 import type { Store, StoredCall, StoredRun } from '../core/store.ts';
 import type { Agreement, CallDifference, EngineCheck, Verification } from '../core/verification.ts';
 import { mapInOrder } from '../evaluate/in-order.ts';
+import { alteredContent } from './altered-content.ts';
 import { callOrigin } from './call-origin.ts';
 import { isSameAnswer, responseDifference } from './response-difference.ts';
 
-type StoredCalls = Pick<Store, 'name' | 'callKeys' | 'call' | 'layout' | 'events'>;
+type StoredCalls = Pick<Store, 'name' | 'callKeys' | 'call' | 'layout' | 'events' | 'splits' | 'example' | 'dataSet'>;
 
 /** The calls that will be asked again, and what is needed for it. */
 export interface VerificationPlan {
@@ -196,14 +197,16 @@ function conclude(
   const byBytes = repetitions.filter(({ isByBytes }) => isByBytes);
   const byAnswer = repetitions.filter(({ isByBytes }) => !isByBytes);
   const [first] = byBytes.filter(({ isEqual }) => !isEqual).sort((a, b) => a.planned.position - b.planned.position);
+  const altered = alteredContent(store, run);
   return {
     run: run.id,
-    status: first ? 'differs' : byBytes.length > 0 ? 'agrees' : 'not-comparable',
+    status: first || altered.length > 0 ? 'differs' : byBytes.length > 0 ? 'agrees' : 'not-comparable',
     calls: { stored, sampled, skipped },
     bytes: agreement(byBytes),
     answers: agreement(byAnswer),
     ofOtherEngines: byAnswer.filter(({ isOfThisEngine }) => !isOfThisEngine).length,
     engines,
+    altered,
     first: first?.now ? named(first, first.now, run, store) : null,
   };
 }

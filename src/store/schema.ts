@@ -77,6 +77,13 @@ const examples = `
   CREATE TABLE example (id TEXT PRIMARY KEY, at INTEGER NOT NULL, example TEXT NOT NULL) STRICT;
 `;
 
+const splits = `
+  -- The ids of a run's examples, in order.
+  CREATE TABLE split (
+    run TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, examples TEXT NOT NULL, PRIMARY KEY (run, name)
+  ) STRICT;
+`;
+
 /** Stores of version 1 were written before the first release; they are refused, not read. */
 export const oldestVersion = 2;
 
@@ -87,6 +94,7 @@ const migrations: readonly string[] = [
   dataSets + insertOnly(['data_set']),
   merges + insertOnly(['merge']),
   examples + insertOnly(['example']),
+  splits + insertOnly(['split']),
 ];
 
 export const latestVersion = oldestVersion + migrations.length - 1;

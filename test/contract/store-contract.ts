@@ -206,6 +206,13 @@ export function storeContract(name: string, open: () => Store): void {
       expect(['Lost.', 'Paid twice.', 'None.'].map(store.example)).toEqual([lost, paid, undefined]);
     });
 
+    test('the ids of the examples of a run are kept in order, by split; a run without has null', () => {
+      const splits = { train: ['b', 'a'], val: [], test: ['c'] };
+      store.addSplits('a', splits);
+      store.addSplits('a', { train: [], val: [], test: [] });
+      expect([store.splits('a'), store.splits('b')]).toEqual([splits, null]);
+    });
+
     test('attempts to reach another machine are counted over all starts of a run', () => {
       store.addNetworkAttempt('a', 1, 'example.org');
       store.addNetworkAttempt('a', 2, 'example.org');

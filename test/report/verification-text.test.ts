@@ -11,6 +11,7 @@ const verification: Verification = {
   answers: { compared: 0, equal: 0 },
   ofOtherEngines: 0,
   engines: [],
+  altered: [],
   first: null,
 };
 const usage = { prompt: 9, cachedPrompt: 3, completion: 2 };

@@ -110,6 +110,7 @@ describe('changes nothing that was written:', () => {
     'data_set',
     'merge',
     'example',
+    'split',
   ])('%s', (table) => {
     sqliteStore(path).close();
     const database = new Database(path);
@@ -124,12 +125,12 @@ describe('changes nothing that was written:', () => {
   });
 });
 
-test('a store of the first version keeps what it has, and takes embeddings, data sets, merges and examples', () => {
+test('a store of the first version keeps what it has, and takes embeddings, data sets, merges, examples and splits', () => {
   const first = sqliteStore(path);
   first.addRun({ id: 'a', experiment: { seed: 0 } });
   first.close();
   const older = new Database(path);
-  older.exec('DROP TABLE embedding; DROP TABLE data_set; DROP TABLE merge; DROP TABLE example');
+  older.exec('DROP TABLE embedding; DROP TABLE data_set; DROP TABLE merge; DROP TABLE example; DROP TABLE split');
   older.pragma('user_version = 2');
   older.close();
   const store = sqliteStore(path);
@@ -138,6 +139,7 @@ test('a store of the first version keeps what it has, and takes embeddings, data
   store.rememberMerge('m', { merged: 'f', gates: {} }, {});
   const lost = { id: 'e', inputs: { ticket: 'Lost.' }, labels: {} };
   store.addExamples([lost]);
+  store.addSplits('a', { train: ['e'], val: [], test: [] });
   expect(store.run('a')?.experiment).toEqual({ seed: 0 });
   expect([store.recallEmbedding('k'), store.dataSet('d'), store.recallMerge('m'), store.example('e')]).toEqual([
     new Float32Array([1]),
@@ -179,7 +181,7 @@ describe('refuses, and leaves as it is,', () => {
     const newer = new Database(path);
     newer.pragma('user_version = 99');
     newer.close();
-    refused('store-newer', /has version 99, and this one knows 6/);
+    refused('store-newer', /has version 99, and this one knows 7/);
   });
 
   test('a store from before the first release', () => {

@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { verificationText } from '../../report/verification-text.ts';
+import { readArchive } from '../../store/run-archive.ts';
+import { temporaryFolder } from '../../system/temporary-folder.ts';
 import type { Output } from '../output.ts';
 import { verifyRun } from '../verify-run.ts';
 
@@ -12,8 +16,24 @@ export interface VerifyFlags {
 
 const lineEvery = 50;
 
-/** Asks calls of a run again and prints what came of it; whether no answer differs from what is stored. */
+/** Asks calls of a run, or of an archived run, again and prints what came of it; whether nothing differs from what is stored. */
 export async function verifyCommand(
+  run: string,
+  flags: VerifyFlags,
+  signal: AbortSignal,
+  output: Output,
+): Promise<boolean> {
+  if (!existsSync(run)) return verifyStored(run, flags, signal, output);
+  const folder = temporaryFolder();
+  try {
+    const store = join(folder.path, 'runs.sqlite');
+    return await verifyStored(readArchive(run, store), { ...flags, store }, signal, output);
+  } finally {
+    folder.remove();
+  }
+}
+
+async function verifyStored(
   run: string,
   { store, sample, all, seed, model }: VerifyFlags,
   signal: AbortSignal,
