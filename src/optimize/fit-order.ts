@@ -60,11 +60,9 @@ export async function fitOrder(
   const share = heldOutShare(settings, facts, picked.length);
   const rows = holdOut(picked, share, context.rng.fork(`held-out/${predictors.join('+')}`));
   const fit = fitSettings(settings, facts, requireBothSides(rows, share));
-  const adapters = new Set(predictors.map((name) => parent.predictors[name]?.model.adapter ?? null));
-  const [current] = adapters;
   return {
     base,
-    startFrom: settings.startFrom === 'adapter' && adapters.size === 1 ? (current ?? null) : null,
+    startFrom: settings.startFrom === 'adapter' ? adapterOf(predictors, parent, context) : null,
     rows,
     ...fit,
     evaluation: share > 0 ? evaluationSettings(settings, fit.training.steps) : null,
@@ -87,6 +85,17 @@ function nothingToLearn(method: 'sft' | 'dpo', examples: number, dropped: Droppe
         `No row to train on, ${why}.`,
         'Label the outputs (rows: "labelled"), give a teacher, raise attempts, or improve the prompt first (strategy "p -> w").',
       );
+}
+
+/** The adapter to go on from; null where there is none yet. Predictors that have different ones begin afresh together. */
+function adapterOf(predictors: readonly string[], parent: Candidate, { notice }: OptimizerContext): string | null {
+  const [first = null, ...others] = new Set(predictors.map((name) => parent.predictors[name]?.model.adapter ?? null));
+  if (others.length === 0) return first;
+  notice({
+    code: 'adapters-differ',
+    message: `The predictors ${predictors.join(', ')} have different adapters, so one adapter for them all begins afresh: multitask: false continues each.`,
+  });
+  return null;
 }
 
 /** How many rows are learned. Throws where the share leaves nothing on one of the two sides. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { candidateOf, type Program, predict } from '../../src/core/callable.ts';
+import { mapPredictors } from '../../src/core/candidate.ts';
 import { type Example, example } from '../../src/core/example.ts';
 import type { Metric } from '../../src/core/metric.ts';
 import { seededRng } from '../../src/core/rng.ts';
@@ -94,6 +95,20 @@ describe('rows', () => {
       ['first', 'first'],
       ['second', 'second'],
     ]);
+  });
+
+  test('of predictors with different adapters begin afresh together, with a word about it', async () => {
+    const model = student(() => 10);
+    const given = pairProgram(model);
+    const { context, orders, notices } = optimizerContext(model, given.structure, { train: examples(0, 2), val: [] });
+    const trained = mapPredictors(candidateOf(given), (state, name) => ({
+      ...state,
+      model: { ...state.model, adapter: name },
+    }));
+    await bootstrapFinetune({ startFrom: 'adapter' }).optimize(trained, context);
+    await bootstrapFinetune({ startFrom: 'adapter', multitask: false }).optimize(trained, context);
+    expect(orders.map(({ startFrom }) => startFrom)).toEqual([null, 'first', 'second']);
+    expect(notices).toEqual([expect.stringContaining('adapters-differ')]);
   });
 
   test('that are left out are counted under the reason', async () => {

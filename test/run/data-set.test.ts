@@ -37,10 +37,12 @@ interface Options {
   readonly multitask?: boolean;
   readonly heldOut?: number;
   readonly method?: 'sft' | 'dpo';
+  readonly strategy?: string;
+  readonly startFrom?: 'base' | 'adapter';
 }
 
 function start(trainer: Trainer, options: Options = {}) {
-  const { of = program, multitask = true, heldOut = 0, method = 'sft' } = options;
+  const { of = program, multitask = true, heldOut = 0, method = 'sft', strategy = 'w', startFrom = 'base' } = options;
   const together = betterTogetherOver({
     version: 'test',
     concurrency: 4,
@@ -50,11 +52,11 @@ function start(trainer: Trainer, options: Options = {}) {
     onNetworkAttempt: () => () => {},
     optimizers: () => ({ p: bootstrapFinetune(), w: bootstrapFinetune() }),
   });
-  const w = bootstrapFinetune({ multitask, heldOut, method });
+  const w = bootstrapFinetune({ multitask, heldOut, method, startFrom });
   return together({ metric: exactMatch(), optimizers: { w } }).compile(of(student(() => 5)), {
     trainset: labelled(0, 12),
     valset: labelled(12, 16),
-    strategy: 'w',
+    strategy,
     store,
   });
 }
@@ -138,6 +140,16 @@ test('has both answers of a pair, whose tokens are trained on and whose texts ar
     expect([pieces[given], rejected?.[given]]).toEqual(label === 'odd' ? ['odd', 'even'] : ['even', 'odd']);
   }
   expect(trainer.specs[0]?.training).toMatchObject({ method: 'dpo', beta: 0.1 });
+});
+
+test('tells a training that went on from the adapter before it from one that began afresh', async () => {
+  const startsOf = async (startFrom: 'base' | 'adapter') => {
+    const { summary } = await start(scriptedTrainer(), { strategy: 'w -> w', startFrom });
+    const [first, second] = summary.trainings ?? [];
+    return { second: second?.startFrom, isFirst: second?.startFrom === first?.adapter, first: first?.startFrom };
+  };
+  expect(await startsOf('base')).toEqual({ first: null, second: null, isFirst: false });
+  expect(await startsOf('adapter')).toEqual({ first: null, second: expect.any(String), isFirst: true });
 });
 
 test('is stored once, and is the same when a run goes on that was stopped in its training', async () => {

@@ -70,6 +70,7 @@ export function showCommand(store: Store, id: string, output: Output): void {
     experiment: run.experiment,
     starts: store.starts(run.id),
     events,
+    curves: events.flatMap((event) => (event.type === 'trained' ? curveOf(store, event.training) : [])),
     summary: summary ?? null,
   };
   output.result(document, () =>
@@ -82,6 +83,14 @@ export function showCommand(store: Store, id: string, output: Output): void {
         : ['not finished: the same command again goes on from here']),
     ].join('\n'),
   );
+}
+
+/** The losses of a training, step by step; an empty list where another store has it. */
+function curveOf(store: Store, training: string) {
+  const trained = store.recallTraining(training);
+  if (!trained) return [];
+  const { adapter, losses, heldOutLosses } = trained;
+  return [{ training, adapter, losses, heldOutLosses }];
 }
 
 function eventLine(event: RunEvent): string[] {
