@@ -100,6 +100,7 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
         teacher,
         promptModel,
       }),
+      given: process.argv.slice(2),
       trainer: pythonTrainer({ device, ...defined({ threads: flags.threads }) }),
     },
   };
@@ -154,7 +155,13 @@ async function fromFile(file: string, flags: RunFlags): Promise<Source> {
       ? { trainset }
       : datasets(readGivenSplits(hasFlags ? flags : { ...flags, ...ownData }, program.structure));
   const modelPath = flags.model ?? (model === undefined ? defaultModelPath() : placeFrom(folder, model));
-  return { program, metric: metric as Metric, optimizers, modelPath, options: { ...options, ...rows, sources } };
+  return {
+    program,
+    metric: metric as Metric,
+    optimizers,
+    modelPath,
+    options: { ...options, ...rows, sources, folder },
+  };
 }
 
 const placeFrom = (folder: string, model: string): string => (isEndpoint(model) ? model : resolve(folder, model));

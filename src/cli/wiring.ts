@@ -17,8 +17,9 @@ import { simba } from '../optimize/simba/simba.ts';
 import { betterTogetherOver, type Defaults } from '../run/better-together.ts';
 import { memoryStore, sqliteStore } from '../store/sqlite-store.ts';
 import { now } from '../system/clock.ts';
-import { modelsFolder, packageVersion } from '../system/folders.ts';
+import { modelsFolder, packageVersion, pythonLockFile } from '../system/folders.ts';
 import { onNetworkAttempt } from '../system/network.ts';
+import { gitState, hardware, sha256OfText } from '../system/surroundings.ts';
 import { pythonTrainer } from '../trainer/python-trainer.ts';
 
 // The composition root: here, and in index.ts, every name is known.
@@ -47,6 +48,11 @@ export const defaults: Defaults = {
   trainer: () => pythonTrainer(),
   now,
   onNetworkAttempt,
+  surroundings: async (folder) => ({
+    git: await gitState(folder),
+    hardware: hardware(),
+    pythonLock: sha256OfText(pythonLockFile()),
+  }),
   optimizers: () => ({ p: bootstrapFewShotWithRandomSearch(), w: bootstrapFinetune() }),
 };
 

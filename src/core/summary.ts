@@ -1,5 +1,6 @@
 import type { BudgetState } from './budget.ts';
 import type { Candidate } from './candidate.ts';
+import type { Manifest } from './manifest.ts';
 import type { Notice } from './notice.ts';
 import type { StepDataSet } from './step-data-set.ts';
 import type { StepTraining } from './step-training.ts';
@@ -113,6 +114,8 @@ export interface RunSummary {
   readonly networkAttempts: number;
   /** `replay`: a resume repeats what is remembered; a run from scratch may differ, by the engine's doing or by that of a limit in minutes. */
   readonly reproducible: 'bytes' | 'replay';
+  /** What the run was made of; runs from before it was kept have none. */
+  readonly manifest?: Manifest;
   readonly starts: readonly Start[];
   readonly notices: readonly Notice[];
 }

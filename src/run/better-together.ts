@@ -1,6 +1,7 @@
 import type { Program } from '../core/callable.ts';
 import { type Candidate, trainedFiles } from '../core/candidate.ts';
 import type { LiveEvent } from '../core/event.ts';
+import type { Surroundings } from '../core/manifest.ts';
 import type { Metric } from '../core/metric.ts';
 import type { Optimizer } from '../core/optimizer.ts';
 import type { Store } from '../core/store.ts';
@@ -44,6 +45,8 @@ export interface Defaults {
   /** Milliseconds; only ever asked where there is a limit in minutes, and to show how much is left. */
   now(): number;
   onNetworkAttempt(listener: (to: string) => void): () => void;
+  /** Machine and folder, for the manifest. */
+  surroundings?(folder: string): Promise<Surroundings>;
   optimizers(): { readonly p: Optimizer; readonly w: Optimizer };
 }
 
@@ -86,6 +89,7 @@ function start<P extends AnyProgram>(
     show: events.push,
     now: defaults.now,
     onNetworkAttempt: defaults.onNetworkAttempt,
+    ...(defaults.surroundings ? { surroundings: defaults.surroundings } : {}),
   };
   const finished = execute(experiment, ports).then((summary) => optimizedProgram(student, summary, experiment, store));
   const closed = finished.finally(() => {

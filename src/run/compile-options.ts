@@ -1,4 +1,5 @@
 import type { Program } from '../core/callable.ts';
+import type { Json } from '../core/json.ts';
 import type { LanguageModel } from '../core/lm.ts';
 import type { Store } from '../core/store.ts';
 import type { CheckedStrategy } from '../core/strategy.ts';
@@ -45,6 +46,10 @@ export interface CompileOptions<K extends string, S extends string = string> ext
   readonly store?: string | Store;
   readonly trainer?: Trainer;
   readonly signal?: AbortSignal;
+  /** What the user wrote, for the run's manifest; the command line puts its words there. */
+  readonly given?: Json;
+  /** Whose git commit and changes the manifest has; default: the working folder. */
+  readonly folder?: string;
   /** By content, what else decides the run: sha256 of the experiment file and its imports. */
   readonly sources?: readonly string[];
 }

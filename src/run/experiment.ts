@@ -63,6 +63,9 @@ export interface Experiment {
   /** sha256 of the experiment file and of every local file it imports, by content; empty for an experiment made in code. */
   readonly sources: readonly string[];
   readonly version: string;
+  /** What the user wrote, and the folder it lies in: for the record, without an effect. */
+  readonly given: Json;
+  readonly folder: string;
 }
 
 /** Examples by content and order. */

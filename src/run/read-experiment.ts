@@ -78,6 +78,8 @@ export function readExperiment(
     notices: [...notices, ...noticesOfData(data), ...noticesOfLimits(settings), ...noticesOfEndpoints(models.values())],
     sources: options.sources ?? [],
     version,
+    given: options.given ?? null,
+    folder: options.folder ?? '.',
   };
 }
 

@@ -4,6 +4,7 @@ import { trainingsOf } from '../core/step-training.ts';
 import { strategyText } from '../core/strategy.ts';
 import type { CandidateSummary, CrossedCell, LoadComparison, RunSummary, SelectionSummary } from '../core/summary.ts';
 import { scoreInterval } from '../evaluate/statistics.ts';
+import { manifestOf } from './manifest.ts';
 import type { Measured } from './measured.ts';
 import { testSummary } from './test-summary.ts';
 import type { World } from './world.ts';
@@ -60,6 +61,7 @@ export async function summarize(
     networkAttempts: store.networkAttempts(id),
     reproducible: isReproducible ? 'bytes' : 'replay',
     starts,
+    manifest: await manifestOf(world),
     notices: events.flatMap((event) => (event.type === 'notice' ? [event.notice] : [])),
   };
 }

@@ -1,6 +1,7 @@
 import type { EmbedCall } from '../core/embedding.ts';
 import type { LiveEvent, Progress } from '../core/event.ts';
 import type { Engine } from '../core/lm.ts';
+import type { Surroundings } from '../core/manifest.ts';
 import type { Store } from '../core/store.ts';
 import type { Trainer } from '../core/trainer.ts';
 import { type Budget, createBudget } from './budget.ts';
@@ -20,6 +21,8 @@ export interface RunPorts {
   readonly concurrency: number;
   readonly signal: AbortSignal;
   show(event: LiveEvent): void;
+  /** Machine and folder, for the manifest; absent: it says nothing of them. */
+  surroundings?(folder: string): Promise<Surroundings>;
   /** Milliseconds, by whatever clock. */
   now(): number;
   /** Calls back at every attempt to reach another machine, until the returned function is called. */

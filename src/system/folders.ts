@@ -26,6 +26,9 @@ export const modelsFolder = (): string => (isCheckout() ? join(packageRoot, 'mod
 /** The folder that holds the Python package `better_together_trainer`. */
 export const trainerSource = (): string => join(packageRoot, 'python-trainer');
 
+/** What that environment is made from: every package with its hash. */
+export const pythonLockFile = (): string => join(trainerSource(), 'requirements.lock');
+
 /** Base models in the form that the trainer reads; all of it can be made again. */
 export const importsFolder = (): string => join(cacheFolder(), 'imports');
 
