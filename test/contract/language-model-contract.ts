@@ -106,7 +106,7 @@ export function languageModelContract(name: string, open: () => Promise<OpenedMo
 
     test('a request for other weights is refused, not answered', async () => {
       const other: LanguageModel = { ...lm, base: { ...lm.base, sha256: 'f'.repeat(64) } };
-      await expect(ask(other, { user: 'Hi' })).rejects.toThrow('The request is for model fff');
+      await expect(ask(other, { user: 'Hi' })).rejects.toThrow(/The request is for (base|model) fff/);
     });
 
     test('after it was released it answers again', async () => {
