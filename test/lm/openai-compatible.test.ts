@@ -19,7 +19,7 @@ import {
   modelList,
   type Reply,
 } from '../support/chat-server.ts';
-import { llamaServerLike, vllmLike } from '../support/obedient-server.ts';
+import { llamaServerLike, sglangLike, vllmLike } from '../support/obedient-server.ts';
 import { ask, labelPlan } from '../support/requests.ts';
 import { answered } from '../support/responses.ts';
 import { writeTinyModel } from '../support/tiny-model.ts';
@@ -58,6 +58,8 @@ languageModelContract(
   'the host of an endpoint like vLLM 0.10',
   overServer(() => vllmLike('0.10.1')),
 );
+
+languageModelContract('the host of an endpoint like SGLang', overServer(sglangLike));
 
 const realEndpoint = process.env.BETTER_TOGETHER_TEST_ENDPOINT;
 if (realEndpoint === undefined)
@@ -476,20 +478,37 @@ describe('the id of the model', () => {
     expect([(await before.engine()).build, (await after.engine()).build]).toEqual(['0.11.0', '0.12.0']);
   });
 
-  test('has the digest that Ollama knows the weights by', async () => {
-    const digests = ['one', 'two'].map(async (digest) => {
-      const server = await opened(
-        chatServer({
-          '/v1/models': modelList('llama:1b', 'library'),
-          '/api/tags': { body: { models: [{ name: 'llama:1b', digest }] } },
-          '/api/version': { body: { version: '0.9.0' } },
-        }),
-      );
-      return open({ url: server.url, constraint: 'none' });
-    });
-    const [one, two] = await Promise.all(digests);
-    expect(one!.base.sha256).not.toBe(two!.base.sha256);
-    expect(await one!.engine()).toMatchObject({ version: 'Ollama', build: '0.9.0' });
+  test.each([
+    [
+      'the digest that Ollama knows the weights by',
+      (weights: string) => ({
+        '/v1/models': modelList('a', 'library'),
+        '/api/tags': { body: { models: [{ name: 'a:latest', digest: weights }] } },
+        '/api/version': { body: { version: '0.9.0' } },
+      }),
+      { version: 'Ollama', build: '0.9.0' },
+    ],
+    [
+      'the revision of the weights that SGLang names',
+      (weights: string) => ({
+        '/v1/models': modelList('a', 'sglang'),
+        '/get_server_info': { body: { version: '0.5.4', model_path: 'org/a', revision: weights } },
+      }),
+      { version: 'SGLang', build: '0.5.4' },
+    ],
+  ])('has %s', async (_, routesWith, engine) => {
+    let weights = 'one';
+    // One server, because its address is part of the id.
+    const routes = Object.keys(routesWith('')).map((route): [string, Handler] => [
+      route,
+      () => routesWith(weights)[route as keyof ReturnType<typeof routesWith>],
+    ]);
+    const server = await opened(chatServer(Object.fromEntries(routes)));
+    const before = await open({ url: server.url, constraint: 'none' });
+    expect((await open({ url: server.url, constraint: 'none' })).base).toEqual(before.base);
+    weights = 'other';
+    expect((await open({ url: server.url, constraint: 'none' })).base.sha256).not.toBe(before.base.sha256);
+    expect(await before.engine()).toMatchObject(engine);
   });
 });
 

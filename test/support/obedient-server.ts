@@ -41,6 +41,14 @@ export const vllmLike = (version: string): Promise<ChatServer> =>
     },
   });
 
+/** Behaves like SGLang: what it runs stands at an address of its own, and a grammar is followed that comes as EBNF. */
+export const sglangLike = (): Promise<ChatServer> =>
+  chatServer({
+    '/v1/models': () => modelList('org/model', 'sglang', { root: 'org/model', max_model_len: contextTokens }),
+    '/get_server_info': { body: { version: '0.5.4', model_path: 'org/model', revision: 'main' } },
+    '/v1/chat/completions': ({ body }) => obedient(body, body.ebnf),
+  });
+
 /** Some text of the grammar, or a greeting; deterministic, and cut off where it is told to end. */
 function obedient({ messages, max_tokens: most }: ChatBody, grammar: Json | undefined): Reply {
   const prompt = messages.map(({ content }) => content).join('\n');
