@@ -86,7 +86,10 @@ export interface ChoiceOutcome {
   readonly probabilities: readonly number[] | null;
 }
 
-/** What staying inside the plan cost: the forks among options, and at how many of them the model's own first choice was none of these. */
+/**
+ * What staying inside the plan cost. `forks`: forks among options, and tokens sampled under a grammar; `overruled`: at how many of them the
+ * model's own first choice was none that could follow.
+ */
 export interface ConstraintCost {
   readonly forks: number;
   readonly overruled: number;

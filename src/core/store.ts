@@ -50,7 +50,7 @@ export interface CallTotals {
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
   readonly completionTokens: number;
-  /** Forks among labels, and at how many of them the grammar overruled the model's own first choice. */
+  /** Forks among labels and sampled tokens, and at how many of them the plan overruled the model's own first choice. */
   readonly forks: number;
   readonly overruled: number;
 }

@@ -103,7 +103,7 @@ export interface RunSummary {
   readonly loads?: readonly LoadComparison[];
   readonly calls: { readonly requested: number; readonly made: number; readonly remembered: number };
   readonly tokens: { readonly prompt: number; readonly cachedPrompt: number; readonly completion: number };
-  /** What decoding under the grammar cost: forks among labels, and at how many of them it overruled the model's own first choice. */
+  /** What decoding under the grammar cost: forks among labels and sampled tokens, and at how many of them it overruled the model's own first choice. */
   readonly constraint: { readonly forks: number; readonly overruled: number };
   readonly seconds: number;
   /** What the steps spent, and what they were allowed to; runs that were stored before there were such limits have none. */

@@ -96,7 +96,7 @@ function costText(summary: RunSummary): string {
     `tokens: ${whole(tokens.prompt)} prompt (${whole(tokens.cachedPrompt)} of them cached), ${whole(tokens.completion)} completion`,
     ...(constraint.forks > 0
       ? [
-          `labels: at ${whole(constraint.overruled)} of ${whole(constraint.forks)} forks the model would have written something else`,
+          `grammar: at ${whole(constraint.overruled)} of ${whole(constraint.forks)} labels' forks and sampled tokens the model would have written something else`,
         ]
       : []),
     ...(spent === '' ? [] : [`budget of the steps: ${spent}`]),

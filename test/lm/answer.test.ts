@@ -57,7 +57,7 @@ function decode({ plan, prompt = 'Q', cached = 0, sampling = {}, capacity = 1000
 }
 
 function successor(step: Step, wanted: number) {
-  if (step.kind === 'sample') return { kind: 'sample', token: wanted } as const;
+  if (step.kind === 'sample') return { kind: 'sample', token: wanted, isOverruled: false } as const;
   if (step.kind === 'weigh')
     return {
       kind: 'weigh',

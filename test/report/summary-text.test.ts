@@ -140,7 +140,7 @@ test('calls, tokens and time are told', () => {
   expect(said(summaryOf(better, 'p -> w')).slice(-4)).toEqual([
     'calls: 12,345 requested, 300 made, 12,045 remembered',
     'tokens: 1,000,000 prompt (900,000 of them cached), 5,000 completion',
-    'labels: at 20 of 400 forks the model would have written something else',
+    "grammar: at 20 of 400 labels' forks and sampled tokens the model would have written something else",
     'time: 61.3 s in 1 start; repeats byte for byte',
   ]);
 });

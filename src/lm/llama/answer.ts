@@ -54,7 +54,8 @@ function* decodeValue({ grammar, end }: CompiledValue, seed: number, draft: Draf
   for (;;) {
     // Before the pass, not after it: even the end of the turn would not fit.
     draft.requireRoom(1);
-    const token = yield* sample(draft.take(), sampler);
+    const { token, isOverruled } = yield* sample(draft.take(), sampler);
+    if (grammar !== null) draft.countSampled(isOverruled);
     if (vocabulary.endsTurn(token)) return draft.textSince(start);
     draft.append([token]);
     const text = draft.textSince(start);

@@ -33,6 +33,9 @@ export function startDraft(task: AnswerTask) {
   const ids = [...promptIds];
   let cached = task.cachedIds;
   let constraint: ConstraintCost = { forks: 0, overruled: 0 };
+  const count = (isOverruled: boolean): void => {
+    constraint = { forks: constraint.forks + 1, overruled: constraint.overruled + (isOverruled ? 1 : 0) };
+  };
   const completed = () => ids.length - promptIds.length;
   const textSince = (start: number): string =>
     task.vocabulary.textOf(ids.slice(promptIds.length + start), ids.slice(0, promptIds.length + start));
@@ -47,10 +50,9 @@ export function startDraft(task: AnswerTask) {
     }),
     constraint: () => constraint,
     /** A fork among `options`, and the token that the model would have put there. */
-    countFork(options: readonly number[], top: number) {
-      const { forks, overruled } = constraint;
-      constraint = { forks: forks + 1, overruled: overruled + (options.includes(top) ? 0 : 1) };
-    },
+    countFork: (options: readonly number[], top: number) => count(!options.includes(top)),
+    /** A token sampled under a grammar. */
+    countSampled: count,
     requirePromptFits() {
       if (promptIds.length <= capacity) return;
       throw tooLong(

@@ -46,8 +46,9 @@ export async function openModel(order: OpenOrder, log: LogLines, events: Opening
   return { llama, model, engine, notices };
 }
 
-// 2: a greedy choice may go by any token that begins a label, not only by the label's own.
-const method = 2;
+// 2: a greedy choice may go by any token that begins a label, not only by the label's own. 3: an answer counts where a grammar overruled the
+// model in sampled values, too.
+const method = 3;
 
 /** At a resume what was settled at the first start, never what the machine offers now. */
 function deviceOf({ device, earlier }: OpenOrder): OpenOrder['device'] {

@@ -8,6 +8,7 @@ import {
   type Token,
   type TokenBias,
 } from 'node-llama-cpp';
+import { firstChoices } from './first-choices.ts';
 import { logDistribution } from './log-distribution.ts';
 import type { NativeGarbage } from './native-garbage.ts';
 import { commonPiece, type Prefix, pieces } from './prefix.ts';
@@ -45,8 +46,9 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar, garba
   // `as`: typed 1 to 5 but passed through as it is, and the only field by which the batching strategy can tell slots apart.
   const evaluationPriority = id as EvaluationPriority;
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
+  const choices = firstChoices({ sequence, model, garbage });
   let holds: Prefix | null = null;
-  let draw: { readonly sampler: Sampler; readonly tokens: AsyncGenerator<number, void> } | null = null;
+  let draw: Draw | null = null;
 
   async function prepare(prefix: Prefix, others: boolean): Promise<void> {
     const kept = await keepPiece(holds && commonPiece(prefix, holds), prefix);
@@ -126,16 +128,20 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar, garba
     if (draw?.sampler !== sampler) {
       await settle();
       garbage.addSampler();
-      draw = { sampler, tokens: startDraw(tokens, sampler) };
+      draw = startDraw(tokens, sampler);
     }
     // The second and later draws evaluate what the draw before gave, which is what `tokens` is then.
-    const { done, value } = await draw.tokens.next();
-    if (done) throw new Error('The model stopped without a token');
-    return { kind: 'sample', token: value };
+    const { grammarState, tokens: drawn } = draw;
+    const { result, isOverruled } = await choices.during(grammarState, () => drawn.next());
+    if (result.done) throw new Error('The model stopped without a token');
+    return { kind: 'sample', token: result.value, isOverruled };
   }
 
-  const startDraw = (tokens: readonly number[], sampler: Sampler) =>
-    sequence.evaluate(asTokens(tokens), {
+  function startDraw(tokens: readonly number[], sampler: Sampler): Draw {
+    // A state is used up by one value.
+    const grammarState =
+      sampler.grammar === null ? null : new LlamaGrammarEvaluationState({ model, grammar: grammar(sampler.grammar) });
+    const drawn = sequence.evaluate(asTokens(tokens), {
       temperature: sampler.temperature,
       topK: sampler.topK,
       topP: sampler.topP,
@@ -145,11 +151,10 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar, garba
       tokenBias: unwanted,
       yieldEogToken: true,
       evaluationPriority,
-      // A state is used up by one value.
-      ...(sampler.grammar !== null && {
-        grammarEvaluationState: new LlamaGrammarEvaluationState({ model, grammar: grammar(sampler.grammar) }),
-      }),
+      ...(grammarState && { grammarEvaluationState: grammarState }),
     });
+    return { sampler, grammarState, tokens: drawn };
+  }
 
   async function settle(): Promise<void> {
     await draw?.tokens.return();
@@ -178,6 +183,13 @@ export function openSlot({ id, sequence, model, states, unwanted, grammar, garba
     perform,
     settle,
   };
+}
+
+/** The tokens of one value, drawn one by one. */
+interface Draw {
+  readonly sampler: Sampler;
+  readonly grammarState: LlamaGrammarEvaluationState | null;
+  readonly tokens: AsyncGenerator<number, void>;
 }
 
 // As llama.cpp's own default.

@@ -24,9 +24,15 @@ export interface Weighed {
   readonly logWeight: number;
 }
 
+/** A token, and whether the grammar did not allow the one that the model would have written; false where there is no grammar. */
+export interface Sampled {
+  readonly token: number;
+  readonly isOverruled: boolean;
+}
+
 export type StepResult =
   | ({ readonly kind: 'weigh' } & Weighed)
-  | { readonly kind: 'sample'; readonly token: number }
+  | ({ readonly kind: 'sample' } & Sampled)
   /** One natural log distribution for each index in `at`. */
   | { readonly kind: 'measure'; readonly distributions: readonly Float32Array[] };
 
@@ -39,10 +45,10 @@ export function* weigh(pass: Pass, among: readonly number[]): Steps<Weighed> {
   return result;
 }
 
-export function* sample(pass: Pass, sampler: Sampler): Steps<number> {
+export function* sample(pass: Pass, sampler: Sampler): Steps<Sampled> {
   const result = yield { ...pass, kind: 'sample', sampler };
   if (result.kind !== 'sample') throw new TypeError(`Asked for a token, got "${result.kind}"`);
-  return result.token;
+  return result;
 }
 
 export function* measure(pass: Pass, at: readonly number[]): Steps<readonly Float32Array[]> {
