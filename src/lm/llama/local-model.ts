@@ -83,9 +83,9 @@ export async function localModelWith(options: LocalModelOptions, settings: HostS
     },
     openMerged: merged.open,
   };
+  // Both at once: a call that is made from now on waits for the end of this.
   const release = async () => {
-    await merged.release();
-    await host.release();
+    await Promise.all([host.release(), merged.release()]);
   };
   return {
     base,
