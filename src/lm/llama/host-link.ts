@@ -107,6 +107,7 @@ export async function openHostLink(options: HostLinkOptions): Promise<HostLink> 
   async function grant(need: MemoryNeed): Promise<void> {
     watch.stop();
     await makeRoom(need);
+    if (life.over) return;
     watch = startWatchdog(openingPatienceMs, hungry);
     host.send({ type: 'take' } satisfies ToHost);
   }

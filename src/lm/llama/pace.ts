@@ -8,7 +8,8 @@ export interface Pace {
   end(): void;
 }
 
-// A pass over fewer tokens waits for the weights as long as one over these.
+// From here on the time of a pass grows with its tokens; one token alone costs four times as much (default model, one core: 25, 98, 344 and
+// 1,513 ms for 1, 16, 64 and 256 tokens) and must not be what a long prompt is expected to take for each of its own.
 const fewTokens = 16;
 const passesKept = 15;
 
