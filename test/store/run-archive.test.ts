@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runTables } from '../../src/store/copy-run.ts';
 import { readArchive, writeArchive } from '../../src/store/run-archive.ts';
 import { sqliteStore } from '../../src/store/sqlite-store.ts';
 
@@ -72,4 +73,14 @@ test('says so where another version wrote it', async () => {
   archive.pragma('user_version = 99');
   archive.close();
   expect(() => readArchive(inFolder('a.archive'), inFolder('other.sqlite'))).toThrow('has version 99');
+});
+
+test('has every table of a store but those that no run needs', () => {
+  sqliteStore(inFolder('new.sqlite')).close();
+  const database = new Database(inFolder('new.sqlite'));
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all();
+  database.close();
+  // Vectors are made again; what a merge was made from is named by its file.
+  const leftOut = ['embedding', 'merge'];
+  expect(tables.toSorted()).toEqual([...runTables.map(({ name }) => name), ...leftOut].toSorted());
 });
