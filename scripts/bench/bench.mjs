@@ -22,6 +22,7 @@ const benches = {
   neighbours: () => import('./neighbours.mjs'),
   replay: () => import('./replay.mjs'),
   start: () => import('./start.mjs'),
+  statistics: () => import('./statistics.mjs'),
   switch: () => import('./switch.mjs'),
   'two-models': () => import('./two-models.mjs'),
 };

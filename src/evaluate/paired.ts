@@ -5,8 +5,12 @@ import { signFlipChance } from './sign-flip.ts';
 /** Half a pair at each end: with a quarter, 25 pairs of .9 and .97 right were covered 88 % of the time. */
 const ends = 0.5;
 
-/** Compares scores of the same examples in the same order, later minus earlier; null for none. */
-export function pairedDifference(before: readonly number[], after: readonly number[]): PairedDifference | null {
+/** Compares scores of the same examples in the same order, later minus earlier; null for none. `draws`: see signFlipChance. */
+export function pairedDifference(
+  before: readonly number[],
+  after: readonly number[],
+  draws = 9999,
+): PairedDifference | null {
   if (before.length !== after.length)
     throw new TypeError(`${before.length} scores cannot be paired with ${after.length}`);
   if (before.length === 0) return null;
@@ -15,7 +19,7 @@ export function pairedDifference(before: readonly number[], after: readonly numb
     difference: differenceInterval(differences),
     won: differences.filter((one) => one > 0).length,
     lost: differences.filter((one) => one < 0).length,
-    chance: signFlipChance(differences),
+    chance: signFlipChance(differences, draws),
   };
 }
 

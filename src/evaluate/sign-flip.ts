@@ -1,13 +1,11 @@
 import { seededRng } from '../core/rng.ts';
 
-const draws = 9999;
-
 /**
  * How often a sum of differences at least as far from 0 comes about if each difference were as likely to be the other way round (Fisher's
  * randomization test for pairs, two-sided). Differences of one size are counted exactly, which for right or wrong is McNemar's exact test;
- * others by 9,999 seeded draws. 1 where nothing differs.
+ * others by `draws` of them, seeded. 1 where nothing differs.
  */
-export function signFlipChance(differences: readonly number[]): number {
+export function signFlipChance(differences: readonly number[], draws = 9999): number {
   const changed = differences.filter((difference) => difference !== 0);
   const size = Math.abs(changed[0] ?? 0);
   if (changed.every((difference) => Math.abs(difference) === size)) {
