@@ -14,19 +14,29 @@ from .frozen_layers import (
     take_out_frozen_layers,
 )
 from .gguf_file import ARCHITECTURES
+from .job import Training
+from .length_groups import LengthGroups
 from .model import TORCH_DEVICES
-from .packing import Batch, collate, pad
+from .packing import LONGEST, Batch, collate, packed_length, pad
 from .training_run import Run
 
 Collate = Callable[[Batch], dict[str, torch.Tensor]]
 
 
-def collator_for(run: Run, base: PreTrainedModel, batch: Batch) -> Collate:
+def collator_for(run: Run, base: PreTrainedModel, rows: Batch, held_out: Batch) -> Collate:
     """The collator for these rows; takes layers out of the base whose output it hands out from then on."""
-    if not packs(base.config, batch):
+    if not packs(base.config, [*rows, *held_out]):
         return pad
     frozen = frozen_layers(run, base.config)
-    return frozen_states(run, base, frozen, batch) if frozen else collate
+    return frozen_states(run, base, frozen, (rows, held_out)) if frozen else collate
+
+
+def order_of(config: PretrainedConfig, batch: Batch, training: Training, seed: int) -> LengthGroups | None:
+    """By length where some batch has to be padded; None for the usual shuffling."""
+    longest = sorted(batch, key=lambda row: len(row["input_ids"]))[-training.micro_batch :]
+    if packs(config, batch) and packed_length(longest) <= LONGEST:
+        return None
+    return LengthGroups([len(row["input_ids"]) for row in batch], training.batch, seed)
 
 
 def packs(config: PretrainedConfig, batch: Batch) -> bool:
@@ -46,14 +56,13 @@ def frozen_layers(run: Run, config: PretrainedConfig) -> int:
     return frozen if is_known and sees_every_row else 0
 
 
-def frozen_states(run: Run, base: PreTrainedModel, frozen: int, batch: Batch) -> Collate:
-    beginnings = Beginnings(batch)
-    size = states_bytes(base, beginnings)
+def frozen_states(run: Run, base: PreTrainedModel, frozen: int, groups: tuple[Batch, Batch]) -> Collate:
+    size = states_bytes(base, Beginnings([row for group in groups for row in group]))
     place = "memory" if size <= MEMORY_BUDGET_BYTES else "a file"
     run.events.enter(f"computing {frozen} frozen layers once: {gigabytes(size)} in {place}")
     device = TORCH_DEVICES[run.job.device]
     autocasts = run.job.training.precision == "autocast-bf16"
     with torch.autocast(device, dtype=torch.bfloat16, enabled=autocasts):
-        states = take_out_frozen_layers(base.to(device), frozen, beginnings, batch, run.job.work_dir)
+        states = take_out_frozen_layers(base.to(device), frozen, groups, run.job.work_dir)
     run.clock.lap("frozen layers")
     return states

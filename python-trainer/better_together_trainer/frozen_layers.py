@@ -86,16 +86,24 @@ def states_bytes(model: PreTrainedModel, beginnings: Beginnings) -> int:
 
 
 def take_out_frozen_layers(
-    model: PreTrainedModel, frozen: int, beginnings: Beginnings, batch: Batch, folder: Path
+    model: PreTrainedModel, frozen: int, groups: Sequence[Batch], folder: Path
 ) -> FrozenStates:
-    """Computes the states of all rows, and takes the lowest `frozen` layers out of the model."""
+    """Computes the states of all rows, and takes the lowest `frozen` layers out of the model.
+
+    Groups are computed one after the other, and none changes a bit of those before it.
+    """
+    beginnings = Beginnings([row for group in groups for row in group])
     states = room_for(states_bytes(model, beginnings), model, folder)
+    is_known = torch.zeros(len(beginnings), dtype=torch.bool)
     with only_layers_below(model, frozen), torch.no_grad():
-        for chunk in chunks_of(batch):
+        for chunk in (chunk for group in groups for chunk in chunks_of(group)):
             inputs = collate(chunk)
             seen = {name: inputs[name].to(model.device) for name in inputs.keys() - {"labels", "row_tokens"}}
-            hidden = model.model(**seen, use_cache=False).last_hidden_state  # (1, N, hidden)
-            states[collate(beginnings.of(chunk))["input_ids"]] = hidden.to(states)
+            hidden = model.model(**seen, use_cache=False).last_hidden_state[0]  # (N, hidden)
+            places = collate(beginnings.of(chunk))["input_ids"][0]
+            is_new = ~is_known[places]
+            states[places[is_new]] = hidden.to(states)[is_new]
+            is_known[places] = True
     for index in range(frozen):
         model.model.layers[index] = PassThrough()
     return FrozenStates(beginnings, states)
@@ -130,7 +138,8 @@ def chunks_of(batch: Batch) -> Iterator[Batch]:
             yield chunk
             chunk = []
         chunk.append(row)
-    yield chunk
+    if chunk:
+        yield chunk
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import nn
+from torch.utils.data import Sampler
 from trl import SFTTrainer
 
 from .errors import CheckFailed
@@ -17,16 +18,28 @@ from .objective import Objective, learned_tokens
 class RowTrainer(SFTTrainer):
     """SFTTrainer that counts tokens and reports every step."""
 
-    def __init__(self, *, events: Events, objective: Objective, held_out: Dataset, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        events: Events,
+        objective: Objective,
+        held_out: Dataset,
+        order: Sampler | None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.events = events
         self.objective = objective
         self.held_out = held_out
+        self.order = order
         self.tokens_of_step = 0
         self.supervised_tokens_of_step = 0
         self.trained_tokens = 0
         self.trained_steps = 0  # by this process
         self.started = time.monotonic()
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+        return self.order or super()._get_train_sampler(train_dataset)
 
     def compute_loss(
         self,

@@ -9,7 +9,7 @@ from transformers import PrinterCallback, set_seed
 
 from . import checkpoints
 from .adapter import load_start_adapter, lora_config, target_modules, trained_weights
-from .batches import collator_for
+from .batches import collator_for, order_of
 from .checkpoints import Checkpoint
 from .dataset import as_dataset, placeholder_tokenizer
 from .errors import OutOfMemory, is_out_of_memory
@@ -72,7 +72,8 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     rows, held_out = as_dataset(run.inputs.rows), as_dataset(run.inputs.held_out)
     run.clock.lap("load")
     is_pairs = job.training.method == "dpo"
-    collator = collator_for(run, base, answers_of([*rows, *held_out]) if is_pairs else [*rows, *held_out])
+    answers = answers_of if is_pairs else list
+    collator = collator_for(run, base, answers(rows), answers(held_out))
     model = get_peft_model(base, lora)
     if job.start_adapter is not None:
         load_start_adapter(model, lora, job.start_adapter)
@@ -88,6 +89,8 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
         train_dataset=rows,
         held_out=held_out,
         data_collator=collator,
+        # Two answers of a pair are of two lengths: pairs come in the usual order.
+        order=None if is_pairs else order_of(base.config, list(rows), job.training, job.seed),
         processing_class=placeholder_tokenizer(),
         callbacks=[Saving(run, micro_batch)],
     )

@@ -98,6 +98,16 @@ def test_twenty_steps_have_the_losses_of_the_whole_model(base: Path, tmp_path: P
     assert float((adapter_behind - adapter).norm() / adapter.norm()) < 1e-4
 
 
+def test_rows_that_are_only_looked_at_change_no_bit(base: Path, tmp_path: Path) -> None:
+    batch = rows(9)
+    alone = states_of(base, batch, tmp_path)
+    model = load_model(base, dtype=torch.float32, attention="sdpa")
+    beside = take_out_frozen_layers(model, FROZEN, [batch, rows(9, seed=1) + batch[:2]], tmp_path).states
+
+    assert len(beside) > len(alone)
+    assert torch.equal(beside[: len(alone)], alone)
+
+
 def test_states_that_do_not_fit_the_budget_are_mapped_and_leave_no_file(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +129,7 @@ def test_states_that_do_not_fit_the_budget_are_mapped_and_leave_no_file(
 def test_the_frozen_layers_leave_the_model(base: Path, tmp_path: Path) -> None:
     model = load_model(base, dtype=torch.float32, attention="sdpa")
     before = sum(weight.numel() for weight in model.model.layers.parameters())
-    take_out_frozen_layers(model, FROZEN, Beginnings(rows(2)), rows(2), tmp_path)
+    take_out_frozen_layers(model, FROZEN, [rows(2)], tmp_path)
 
     assert sum(weight.numel() for weight in model.model.layers.parameters()) == before / 3
 
@@ -138,7 +148,7 @@ def upper_part(folder: Path, batch: Batch, work: Path) -> tuple[Way, Way]:
     """The same adapters on the top layer, of the whole model and behind the frozen layers."""
     whole, behind = (load_model(folder, dtype=torch.float32, attention="sdpa") for _ in range(2))
     frozen = whole.config.num_hidden_layers - 1
-    states = take_out_frozen_layers(behind, frozen, Beginnings(batch), batch, work)
+    states = take_out_frozen_layers(behind, frozen, [batch], work)
     return (adapted(whole, frozen), collate), (adapted(behind, frozen), states)
 
 
@@ -189,7 +199,7 @@ def trainable(model: PeftModel) -> list[torch.nn.Parameter]:
 
 def states_of(folder: Path, batch: Batch, work: Path) -> torch.Tensor:
     model = load_model(folder, dtype=torch.float32, attention="sdpa")
-    states: FrozenStates = take_out_frozen_layers(model, FROZEN, Beginnings(batch), batch, work)
+    states: FrozenStates = take_out_frozen_layers(model, FROZEN, [batch], work)
     return states.states
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_import import run_import
+from tiny_architectures import WINDOW, write_tiny
 
 from better_together_trainer.model import load_model
 from better_together_trainer.packing import IGNORED, LONGEST, collate, common_prompt
@@ -39,6 +41,17 @@ def test_loss_and_gradients_are_those_of_separate_rows(base: Path, shared: int) 
         assert loss == pytest.approx(sum(loss for loss, _ in separate), rel=1e-5)
         expected = sum(gradient for _, gradient in separate)
         assert float((gradient - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_a_window_that_no_row_fills_changes_nothing(tmp_path: Path) -> None:
+    write_tiny(tmp_path / "tiny.gguf", "gemma3")
+    run_import(tmp_path, tmp_path / "tiny.gguf")
+    model = load_model(tmp_path / "out", dtype=torch.float32, attention="sdpa")
+    batch = rows(16)
+    batch.append(row(list(range(10, 10 + WINDOW - 1)), [7]))
+    assert max(len(one["input_ids"]) for one in batch) == WINDOW
+    loss, _ = computed(model, batch)
+    assert loss == pytest.approx(sum(computed(model, [one])[0] for one in batch), rel=1e-5)
 
 
 def test_rows_that_are_too_long_together_go_side_by_side() -> None:
