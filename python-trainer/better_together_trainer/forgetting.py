@@ -24,6 +24,7 @@ def divergence_from_base(model: PeftModel, texts: Sequence[Probe]) -> dict[str, 
 
 def divergences(model: PeftModel, text: Probe) -> Iterator[torch.Tensor]:
     with model.disable_adapter():
-        bases = list(log_probabilities(model, text))
-    for base, adapted in zip(bases, log_probabilities(model, text), strict=True):  # (P, V)
+        bases = list(log_probabilities(model, text.ids, text.positions))
+    slices = log_probabilities(model, text.ids, text.positions)
+    for base, adapted in zip(bases, slices, strict=True):  # (P, V)
         yield (base.exp() * (base - adapted)).sum(-1).double()

@@ -21,7 +21,7 @@ from .forgetting import divergence_from_base
 from .held_out import is_out_of_patience
 from .job import SftJob
 from .model import TORCH_DEVICES, load_model, require_device
-from .reference import write_log_probabilities
+from .reference import write_log_probabilities, write_rescored_rows
 from .resources import peak_memory_bytes
 from .rows import rows_without_end
 from .train import train_within_memory
@@ -50,11 +50,9 @@ def run(run: Run) -> dict[str, Any]:
     assert kept is not None, f"the best checkpoint up to step {last.step} is gone"
     targets = export_adapter(job, run.inputs, kept)
     run.clock.lap("export")
-    forgetting = None
-    if job.probe or job.neutral:
-        run.events.enter("reference")
-        forgetting = measure_exported(job)
-        run.clock.lap("reference")
+    run.events.enter("reference")
+    forgetting = measure_exported(run)
+    run.clock.lap("reference")
 
     log = last.log()
     return {
@@ -110,14 +108,16 @@ def warn(run: Run) -> None:
         run.events.emit("warning", code="slow-precision", message=message, hint=hint)
 
 
-def measure_exported(job: SftJob) -> dict[str, Any] | None:
-    """Log-probabilities without and with the adapter, read back from the files that are handed out, and how
-    far the two are apart on neutral texts.
+def measure_exported(run: Run) -> dict[str, Any] | None:
+    """What the gates compare the runtime with, from the files that are handed out: log-probabilities without
+    and with the adapter, and some rows; and how far the two are apart on neutral texts.
     """
+    job = run.job
     model = load_model(job.base, dtype=torch.float32, attention="sdpa").to(TORCH_DEVICES[job.device])
     if job.probe:
         write_log_probabilities(model, job.probe, job.work_dir / "probe-base.f32")
     adapted = PeftModel.from_pretrained(model, job.work_dir / "adapter")
     if job.probe:
         write_log_probabilities(adapted, job.probe, job.work_dir / "probe-adapter.f32")
+    write_rescored_rows(adapted, run.inputs.rows, job.work_dir / "rescored.json")
     return divergence_from_base(adapted, job.neutral) if job.neutral else None

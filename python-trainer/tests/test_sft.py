@@ -150,6 +150,7 @@ def test_the_work_folder_holds_what_was_promised_and_no_path(undisturbed: dict[s
         "adapter/adapter_model.safetensors",
         "job-key.json",
         "result.json",
+        "rescored.json",
     }
     assert json.loads((work / "result.json").read_text())["sha256"] == sha256_of(work / "adapter.gguf")
     for file in ("result.json", "adapter/adapter_config.json"):
@@ -190,6 +191,12 @@ def test_the_loss_is_that_of_the_completions_alone(tmp_path: Path, base: Path, g
         .mean()
         for name in ("base", "adapter")
     )
+    rescored = json.loads((tmp_path / "work" / "rescored.json").read_text())
+    assert [{key: row[key] for key in ("row", "promptIds", "completionIds")} for row in rescored] == [
+        {"row": at, "promptIds": row["prompt_ids"], "completionIds": row["completion_ids"]}
+        for at, row in enumerate(rows)
+    ]
+    assert -np.mean([row["logProbabilities"] for row in rescored]) == pytest.approx(after, abs=1e-5)
     assert result["losses"][0]["loss"] == pytest.approx(before, abs=1e-4)
     assert after < before / 2
     assert (result["modules"], result["permuted"]) == (21, 6)

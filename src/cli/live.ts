@@ -112,6 +112,8 @@ function eventText(event: RunEvent, note: string): string | null {
         .join('\n');
     case 'gate':
       return `  gate ${event.gate}: mean KL ${event.parity.meanKl} over ${event.parity.positions} positions`;
+    case 'rows-rescored':
+      return `  gate rows: ${event.parity.meanDifference} nats apart on ${event.parity.tokens} tokens of ${event.parity.rows} train rows`;
     case 'step-end':
       return event.val === null ? `  ${event.strategy}` : `  ${event.strategy}: ${percent(event.val)} on val`;
     case 'step-failed':

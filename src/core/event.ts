@@ -6,7 +6,7 @@ import type { SplitName } from './example.ts';
 import type { Failure } from './failure.ts';
 import type { Json } from './json.ts';
 import type { Notice } from './notice.ts';
-import type { Parity, TrainingOutcome } from './trainer.ts';
+import type { Effect, Parity, RowParity, TrainingOutcome } from './trainer.ts';
 
 /** What a run did, in order. A function of experiment, seed and remembered calls: no path, time or host name in it. */
 export type RunEvent =
@@ -64,9 +64,14 @@ export type RunEvent =
   | {
       readonly type: 'gate';
       readonly step: number;
-      readonly gate: string;
+      readonly gate: 'base' | 'adapter' | 'effect' | 'merged' | 'merged-effect';
       readonly passed: boolean;
-      readonly parity: Parity;
+      readonly parity: Parity | Effect;
+    }
+  | {
+      readonly type: 'rows-rescored';
+      readonly step: number;
+      readonly parity: RowParity;
     }
   | {
       readonly type: 'step-end';

@@ -65,6 +65,27 @@ export interface Parity {
   readonly worstKl: number;
 }
 
+/** How far an adapter moves the runtime; `share`: how much of what it moves the trainer, in the same direction. */
+export interface Effect extends Parity {
+  readonly share: number;
+}
+
+/** A row as it was trained on, and what the trainer says of it afterwards. */
+export interface RescoredRow extends TokenRow {
+  /** Its place among the rows of the spec. */
+  readonly row: number;
+  /** Natural logarithm of the probability of each token of the completion, with the adapter. */
+  readonly logProbabilities: readonly number[];
+}
+
+/** Rows re-scored by two engines: how far apart their log-probabilities of a completion's tokens are, in nats. */
+export interface RowParity {
+  readonly rows: number;
+  readonly tokens: number;
+  readonly meanDifference: number;
+  readonly worstDifference: number;
+}
+
 export interface TrainingProgress {
   readonly step: number;
   readonly steps: number;
@@ -111,6 +132,8 @@ export interface Trained extends TrainingFigures {
   readonly resumeFrom: string;
   readonly probeBase: readonly Float32Array[];
   readonly probeAdapter: readonly Float32Array[];
+  /** A few of the rows, spread over all of them. */
+  readonly rescored: readonly RescoredRow[];
 }
 
 export interface TrainOptions {

@@ -2,14 +2,14 @@ import { StepError } from '../core/errors.ts';
 import { contentId, type Json } from '../core/json.ts';
 import type { FitOrder } from '../core/optimizer.ts';
 import type { StoredMerge } from '../core/store.ts';
-import type { MergedType, Parity } from '../core/trainer.ts';
-import { leastPositions, parityBound, parityOf, probesOf, requireEffect } from './gates.ts';
+import type { Effect, MergedType, Parity } from '../core/trainer.ts';
+import { effectOf, leastPositions, parityBound, parityOf, probesOf, requireEffect } from './gates.ts';
 import { keptTraining, prepareBase, type WeightStep } from './weight-step.ts';
 
 /** The merged file against the trainer's base and adapter, and what it moves the base by; each over the same positions. */
 interface MergeGates {
   readonly merged: Parity;
-  readonly 'merged-effect': Parity;
+  readonly 'merged-effect': Effect;
 }
 
 /** Base and adapter to one file that can be trusted: merge (or remember), check on the real runtime, keep. Returns its sha256. */
@@ -60,8 +60,9 @@ async function mergeNow(
   const runtime = await weights.logProbabilities(probes, null);
   const merged = parityOf(runtime, reference.adapter);
   requireFaithful(merged, type, step);
-  const effect = parityOf(runtime, runtimeBase);
-  requireEffect(effect, parityOf(reference.adapter, reference.base));
+  const effect = effectOf({ base: runtimeBase, adapter: runtime }, reference);
+  // What the new encoding rounds is part of how far the two are apart.
+  requireEffect(effect, parityOf(reference.adapter, reference.base), merged);
   // `as`: figures are plain data.
   return { merged: file.sha256, gates: { merged, 'merged-effect': effect } as unknown as Json };
 }

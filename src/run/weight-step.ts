@@ -2,13 +2,23 @@ import { dataSetOf, summaryOfDataSet } from '../core/data-set.ts';
 import { StepError } from '../core/errors.ts';
 import type { RunEvent } from '../core/event.ts';
 import { contentId, type Json, shortId } from '../core/json.ts';
-import type { AdapterFile, Probe } from '../core/lm.ts';
+import type { Probe, TextRow } from '../core/lm.ts';
 import type { FitOrder } from '../core/optimizer.ts';
 import type { Store, StoredTraining } from '../core/store.ts';
-import type { LearnedRow, Parity, Trained, Trainer, TrainingProgress, TrainingSpec } from '../core/trainer.ts';
-import { parityOf, probesOf, requireEffect, requireParity } from './gates.ts';
+import type {
+  Effect,
+  LearnedRow,
+  Parity,
+  RowParity,
+  Trained,
+  Trainer,
+  TrainingProgress,
+  TrainingSpec,
+} from '../core/trainer.ts';
+import { effectOf, parityOf, probesOf, requireEffect, requireParity } from './gates.ts';
 import { learnedRows, rowTexts } from './learned-rows.ts';
 import { neutralProbes } from './neutral-text.ts';
+import { requireRowParity, rescoreRows } from './rows-gate.ts';
 import type { Trainable } from './trainable.ts';
 import { outcomeOf, specOf } from './training-record.ts';
 
@@ -26,12 +36,16 @@ export interface WeightStep {
   onProgress(progress: TrainingProgress): void;
 }
 
-/** What was compared, each over the same positions. */
+/** What was compared: the first three over the same positions. */
 interface Gates {
   readonly base: Parity;
   readonly adapter: Parity;
-  readonly effect: Parity;
+  readonly effect: Effect;
+  readonly rows: RowParity;
 }
+
+// Part of a training's key: an adapter that passed fewer gates is not served on that account. Raise it when a gate is added or tightened.
+const gatesVersion = 2;
 
 /** Rows to an adapter that can be trusted: encode, train (or remember), check on the real runtime, keep. Returns the adapter's sha256. */
 export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<string> {
@@ -39,15 +53,17 @@ export async function trainAdapter(order: FitOrder, step: WeightStep): Promise<s
   const rows = await learnedRows(order.rows, model.weights);
   const spec = specOf(order, rows);
   // `as`: a spec is plain data.
-  const key = contentId({ spec: spec as unknown as Json, trainer: await trainer.identity() });
+  const key = contentId({ spec: spec as unknown as Json, trainer: await trainer.identity(), gates: gatesVersion });
   record({ type: 'rows-made', step: step.step, ...(await keepDataSet(order, rows, step)) });
-  const trained = store.recallTraining(key) ?? (await train(key, spec, step));
+  const texts = order.rows.filter(({ heldOut }) => !heldOut);
+  const trained = store.recallTraining(key) ?? (await train(key, spec, texts, step));
   record({ type: 'trained', step: step.step, training: key, ...outcomeOf(spec, trained) });
   // `as`: written by `train` below. In a fixed order: a store gives objects back with sorted keys.
   const gates = trained.gates as unknown as Gates;
   for (const gate of ['base', 'adapter', 'effect'] as const) {
     record({ type: 'gate', step: step.step, gate, passed: true, parity: gates[gate] });
   }
+  record({ type: 'rows-rescored', step: step.step, parity: gates.rows });
   return trained.adapter;
 }
 
@@ -60,7 +76,12 @@ async function keepDataSet(order: FitOrder, rows: readonly LearnedRow[], { store
   return { rows: id, summary: summaryOfDataSet(dataSet, order.dropped) };
 }
 
-async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise<StoredTraining> {
+async function train(
+  key: string,
+  spec: TrainingSpec,
+  texts: readonly TextRow[],
+  step: WeightStep,
+): Promise<StoredTraining> {
   const { store, trainer, model, signal } = step;
   const probes = probesOf(spec.rows, (await model.engine()).contextTokens);
   const neutral = await neutralProbes(model.weights);
@@ -79,7 +100,9 @@ async function train(key: string, spec: TrainingSpec, step: WeightStep): Promise
   const startFolder = spec.startFrom === null ? null : keptTraining(store, spec.startFrom);
   const trained = await trainer.train(spec, { ...options, startFolder });
   step.onPhase('checking the adapter on the runtime');
-  const gates = await checkAdapter(trained, runtimeBase, probes, model);
+  const gates = await checkAdapter({ trained, texts, runtimeBase, probes, model }).catch((error: unknown) => {
+    throw error instanceof StepError ? keptForInspection(error, key) : error;
+  });
 
   const { sha256, path } = trained.adapter;
   store.keepFile('adapter', sha256, path);
@@ -123,20 +146,36 @@ export function keptTraining(store: Store, adapter: string): string {
   );
 }
 
-/** The three figures that decide whether an adapter may be served. A refused one stays in its work folder. */
-async function checkAdapter(
-  trained: Trained,
-  runtimeBase: readonly Float32Array[],
-  probes: readonly Probe[],
-  model: Trainable,
-): Promise<Gates> {
-  const adapter: AdapterFile = trained.adapter;
+/** A refused adapter stays in the folder of its training, which is not where adapters are served from. */
+const keptForInspection = ({ code, message, hint }: StepError, key: string): StepError =>
+  new StepError(
+    code,
+    message,
+    `${hint} The adapter is never served; to be looked at, it is kept as work/${key}/adapter.gguf in the folder of the store's files.`,
+  );
+
+interface Checked {
+  readonly trained: Trained;
+  /** What the rows were made of. */
+  readonly texts: readonly TextRow[];
+  readonly runtimeBase: readonly Float32Array[];
+  readonly probes: readonly Probe[];
+  readonly model: Trainable;
+}
+
+/** The figures that decide whether an adapter may be served. */
+async function checkAdapter({ trained, texts, runtimeBase, probes, model }: Checked): Promise<Gates> {
+  const { base: facts, weights } = model;
   const base = parityOf(runtimeBase, trained.probeBase);
-  requireParity('base', base, model.base);
-  const runtimeAdapter = await model.weights.logProbabilities(probes, adapter);
-  const parity = parityOf(runtimeAdapter, trained.probeAdapter);
-  requireParity('adapter', parity, model.base);
-  const moved = parityOf(runtimeAdapter, runtimeBase);
-  requireEffect(moved, parityOf(trained.probeAdapter, trained.probeBase));
-  return { base, adapter: parity, effect: moved };
+  requireParity('base', base, facts);
+  const runtimeAdapter = await weights.logProbabilities(probes, trained.adapter);
+  const adapter = parityOf(runtimeAdapter, trained.probeAdapter);
+  requireParity('adapter', adapter, facts);
+  const trainer = { base: trained.probeBase, adapter: trained.probeAdapter };
+  const effect = effectOf({ base: runtimeBase, adapter: runtimeAdapter }, trainer);
+  requireEffect(effect, parityOf(trainer.adapter, trainer.base), base);
+  const render = (places: readonly number[]) => weights.encode(places.map((place) => texts[place]!));
+  const rows = await rescoreRows(trained.rescored, render, weights, trained.adapter);
+  requireRowParity(rows, facts);
+  return { base, adapter, effect, rows };
 }

@@ -98,7 +98,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
       writePrivately(join(privateFolder(folder), rowsFile), rowLines(spec.rows));
       if (spec.evaluation) writePrivately(join(folder, heldOutFile), rowLines(spec.evaluation.rows));
       await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder }));
-      const result = readResult(join(folder, 'result.json'), Result);
+      const result = readJson(join(folder, 'result.json'), Result);
       return {
         adapter: { sha256: result.sha256, path: join(folder, 'adapter.gguf') },
         resumeFrom: join(folder, 'adapter'),
@@ -106,6 +106,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
         probeAdapter: readProbeFile(join(folder, 'probe-adapter.f32'), probes),
         steps: result.steps,
         keptStep: result.keptStep,
+        rescored: readJson(join(folder, 'rescored.json'), Rescored),
         losses: result.losses,
         heldOutLosses: result.heldOutLosses,
         forgetting: result.forgetting,
@@ -117,7 +118,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
     async merge(order, { folder, ...hooks }) {
       const workFolder = join(folder, 'merge');
       await runJob(mergeJob(order, threads), { ...start, ...hooks, folder: workFolder });
-      const { sha256 } = readResult(join(workFolder, 'result.json'), Merged);
+      const { sha256 } = readJson(join(workFolder, 'result.json'), Merged);
       return { sha256, path: join(workFolder, 'merged.gguf') };
     },
 
@@ -149,5 +150,14 @@ const Result = z.object({
 
 const Merged = z.object({ sha256: z.string() });
 
-const readResult = <T extends z.ZodType>(path: string, type: T): z.infer<T> =>
-  type.parse(JSON.parse(withFile(path, () => readFileSync(path, 'utf8'))));
+const Rescored = z.array(
+  z.object({
+    row: z.number(),
+    promptIds: z.array(z.number()),
+    completionIds: z.array(z.number()),
+    logProbabilities: z.array(z.number()),
+  }),
+);
+
+const readJson = <T>(path: string, shape: z.ZodType<T>): T =>
+  shape.parse(JSON.parse(withFile(path, () => readFileSync(path, 'utf8'))));

@@ -91,9 +91,11 @@ const weights: Omit<Weights, 'openMerged'> = {
   encode: async (rows) => rows.map(asCharacters),
   tokenTexts: async (rows) =>
     rows.map(({ promptIds, completionIds }) => [...promptIds, ...completionIds].map((id) => String.fromCharCode(id))),
-  logProbabilities: async (probes) =>
-    probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25)))),
+  logProbabilities: async (probes) => probes.flatMap(({ positions }) => positions.map(uniformDistribution)),
 };
+
+/** What these models think of the next token, in which each character of Latin-1 is one. */
+export const uniformDistribution = (): Float32Array => new Float32Array(256).fill(-Math.log(256));
 
 /** Fills the open parts of the plan with the scripted values; freely decoded answers are the first value. */
 function answered({ answer }: LmRequest, values: readonly string[]): LmResponse {

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { canonicalJson, type Json } from '../../src/core/json.ts';
 import type { Trainer, TrainingSpec } from '../../src/core/trainer.ts';
+import { uniformDistribution } from './scripted-model.ts';
 
 export interface ScriptedTrainer extends Trainer {
   readonly specs: readonly TrainingSpec[];
@@ -31,12 +32,18 @@ export function scriptedTrainer(
       const resumeFrom = join(folder, 'adapter');
       mkdirSync(resumeFrom, { recursive: true });
       writeFileSync(join(resumeFrom, 'weights'), content);
-      const flat = probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25))));
+      const flat = probes.flatMap(({ positions }) => positions.map(uniformDistribution));
       return {
         adapter: { sha256, path },
         resumeFrom,
         probeBase: flat,
         probeAdapter: flat,
+        rescored: spec.rows.slice(0, 1).map(({ promptIds, completionIds }, row) => ({
+          row,
+          promptIds,
+          completionIds,
+          logProbabilities: completionIds.map(() => -Math.log(256)),
+        })),
         steps: losses.length,
         keptStep: losses.length,
         losses: losses.map((loss, index) => ({ step: index + 1, loss })),
@@ -53,7 +60,7 @@ export function scriptedTrainer(
       return { sha256: createHash('sha256').update(content).digest('hex'), path };
     },
     async reference(_, { probes }) {
-      const flat = probes.flatMap(({ positions }) => positions.map(() => new Float32Array(4).fill(Math.log(0.25))));
+      const flat = probes.flatMap(({ positions }) => positions.map(uniformDistribution));
       return { base: flat, adapter: flat };
     },
   };

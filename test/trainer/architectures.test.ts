@@ -7,7 +7,7 @@ import type { Probe, TokenRow } from '../../src/core/lm.ts';
 import { seededRng } from '../../src/core/rng.ts';
 import type { TrainingSpec } from '../../src/core/trainer.ts';
 import { localModel } from '../../src/lm/llama/local-model.ts';
-import { parityOf, probesOf, requireEffect, requireParity } from '../../src/run/gates.ts';
+import { effectOf, parityOf, probesOf, requireEffect, requireParity } from '../../src/run/gates.ts';
 import { sha256OfFile } from '../../src/system/files.ts';
 import { pythonProgram, trainerSource } from '../../src/system/folders.ts';
 import { importJob, rowLines, sftJob } from '../../src/trainer/job.ts';
@@ -56,8 +56,11 @@ test.each(names)(
     const adapter = parityOf(runtimeAdapter, trainerAdapter);
     requireParity('adapter', adapter, model.base);
     expect(adapter.meanKl).toBeLessThan(1e-4);
-    const moved = parityOf(runtimeAdapter, runtimeBase);
-    requireEffect(moved, parityOf(trainerAdapter, trainerBase));
+    const moved = effectOf(
+      { base: runtimeBase, adapter: runtimeAdapter },
+      { base: trainerBase, adapter: trainerAdapter },
+    );
+    requireEffect(moved, parityOf(trainerAdapter, trainerBase), base);
     expect(moved.meanKl).toBeGreaterThan(1e-2);
   },
   240_000,

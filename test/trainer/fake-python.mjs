@@ -46,6 +46,8 @@ if (command === 'versions') {
     say('progress', { step: 1, steps: 1, loss: 0.5, secondsLeft: 0 });
     writeFileSync(join(folder, 'probe-base.f32'), probabilities(-1));
     writeFileSync(join(folder, 'probe-adapter.f32'), probabilities(-2));
+    const rescored = [{ row: 0, promptIds: [1, 2], completionIds: [3], logProbabilities: [-0.5] }];
+    writeFileSync(join(folder, 'rescored.json'), JSON.stringify(rescored));
     const result = {
       sha256: 'a1',
       steps: 1,

@@ -217,7 +217,7 @@ describe('a training', () => {
     });
   });
 
-  test('gives the adapter, the way to go on from it, and what torch says at the probes', async () => {
+  test('gives the adapter, the way to go on from it, and what torch says at the probes and of the rows', async () => {
     const folder = folderOf('work');
     const losses: number[] = [];
     const trained = await trainerWith().train(spec, {
@@ -235,6 +235,7 @@ describe('a training', () => {
       probeAdapter: [Float32Array.of(-2, 0), Float32Array.of(-2, 2), Float32Array.of(-2, 1)],
       steps: 1,
       keptStep: 1,
+      rescored: [{ row: 0, promptIds: [1, 2], completionIds: [3], logProbabilities: [-0.5] }],
       losses: [{ step: 1, loss: 0.5 }],
       heldOutLosses: [{ step: 1, loss: 0.75 }],
       forgetting: { positions: 2, meanKl: 0.25, worstKl: 0.5 },

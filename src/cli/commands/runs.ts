@@ -111,6 +111,10 @@ function eventLine(event: RunEvent): string[] {
       return trainingLines(event).map((line) => `  ${line}`);
     case 'gate':
       return [`  gate ${event.gate}: mean KL ${event.parity.meanKl} over ${event.parity.positions} positions`];
+    case 'rows-rescored': {
+      const { meanDifference, tokens, rows } = event.parity;
+      return [`  gate rows: ${meanDifference} nats apart on ${tokens} tokens of ${rows} train rows`];
+    }
     case 'step-failed':
       return [`  failed (${event.code}): ${event.message}`];
     case 'step-end':
