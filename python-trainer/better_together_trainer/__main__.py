@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     reencode = commands.add_parser("reencode", help="write a GGUF with its matrices in another encoding")
     reencode.add_argument("source", type=Path)
     reencode.add_argument("target", type=Path)
-    reencode.add_argument("--type", choices=["Q8_0", "F16", "F32"], required=True)
+    reencode.add_argument("--type", choices=["Q8_0", "Q4_0", "Q4_1", "F16", "F32"], required=True)
     commands.add_parser("versions", help="print versions and devices as one line of JSON")
     options = parser.parse_args(arguments)
 

@@ -16,9 +16,18 @@ from transformers import PreTrainedModel
 from .checkpoints import Checkpoint
 from .errors import CheckFailed
 from .files import partial, publish, remove, write_json
-from .imported import WEIGHTS
+from .gguf_file import Gguf
+from .imported import WEIGHTS, Origin
 from .job import SftJob
-from .lora_gguf import Target, adapter_modules, check_exportable, match_targets, write_lora_gguf
+from .lora_gguf import (
+    FOLDER_TOLERANCE,
+    TOLERANCE,
+    Target,
+    adapter_modules,
+    check_exportable,
+    match_targets,
+    write_lora_gguf,
+)
 from .prepare import ADAPTER_CONFIG, ADAPTER_WEIGHTS, SftInputs
 from .targets import chosen_kinds, linear_kinds
 
@@ -81,6 +90,14 @@ def trained_weights(base: Path) -> Callable[[str], np.ndarray]:
     return lambda module: file.get_tensor(f"{module}.weight").float().numpy()
 
 
+def match_base(
+    modules: list[str], config: dict[str, Any], base: Path, gguf: Gguf, origin: Origin
+) -> list[Target]:
+    """The GGUF's tensor of each module, if what is trained on are the file's weights; else CheckFailed."""
+    tolerance = TOLERANCE if origin.folder_sha256 is None else FOLDER_TOLERANCE
+    return match_targets(modules, gguf, config, trained_weights(base), tolerance)
+
+
 def export_adapter(job: SftJob, inputs: SftInputs, checkpoint: Checkpoint) -> list[Target]:
     """checkpoint -> adapter/ and adapter.gguf; the same checkpoint gives the same bytes."""
     folder = job.work_dir / "adapter"
@@ -96,7 +113,7 @@ def export_adapter(job: SftJob, inputs: SftInputs, checkpoint: Checkpoint) -> li
 
     adapter = {name: weight.float().numpy() for name, weight in load_file(folder / ADAPTER_WEIGHTS).items()}
     config = json.loads((job.base / "config.json").read_text(encoding="utf-8"))
-    targets = match_targets(adapter_modules(adapter), inputs.gguf, config, trained_weights(job.base))
+    targets = match_base(adapter_modules(adapter), config, job.base, inputs.gguf, inputs.origin)
     write_lora_gguf(
         job.work_dir / "adapter.gguf",
         architecture=inputs.gguf.architecture,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,6 +85,12 @@ def one_of_or_names(*options: str) -> Check:
         return value
 
     return check
+
+
+def sha256(value: Any, place: Place) -> Any:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        place.complain(f"is {shown(value)}; it must be a sha256 of 64 hexadecimal digits")
+    return value
 
 
 def nullable(inner: Check) -> Check:

@@ -119,7 +119,8 @@ def require_supported(gguf: Gguf, *, allow_untested: bool) -> None:
     )
     hint = (
         f"Use a model of one of these: {', '.join(ARCHITECTURES)}; or optimize its prompts only; or set "
-        "allowUntestedArchitecture, and the gate decides, which compares each import with llama.cpp."
+        "allowUntestedArchitecture (--allow-untested-architecture): the gates decide then, which compare "
+        "each import with llama.cpp."
     )
     raise CheckFailed("unsupported-architecture", message, hint)
 

@@ -25,6 +25,7 @@ from .imported import IMPORTER_VERSION, NOTE, WEIGHTS, Origin, read_origin
 from .job import ImportJob
 from .lora_gguf import gguf_names
 from .model import load_model
+from .model_folder import ModelFolder, open_folder, require_same_model, require_same_weight, require_tensors
 from .reference import write_log_probabilities
 from .resources import peak_memory_bytes
 from .rope import FREQUENCIES, TWO_SETS, put_back_rope
@@ -80,7 +81,8 @@ def finished_import(job: ImportJob, gguf_sha256: str) -> Origin | None:
     if not job.out.exists() or not any(job.out.iterdir()):
         return None
     origin = read_origin(job.out)
-    if (origin.gguf_sha256, origin.dtype) != (gguf_sha256, job.dtype):
+    folder_sha256 = job.base_folder.sha256 if job.base_folder else None
+    if (origin.gguf_sha256, origin.dtype, origin.folder_sha256) != (gguf_sha256, job.dtype, folder_sha256):
         message = f"{job.out} holds an import of GGUF {origin.gguf_sha256[:12]} as {origin.dtype}."
         hint = f"Name another out folder for GGUF {gguf_sha256[:12]} as {job.dtype}."
         raise BadInput("out-taken", message, hint)
@@ -89,20 +91,32 @@ def finished_import(job: ImportJob, gguf_sha256: str) -> Origin | None:
 
 def import_folder(job: ImportJob, gguf: Gguf, gguf_sha256: str) -> Origin:
     dtype = getattr(torch, job.dtype)
-    config = read_config(gguf)
-    put_back_settings(config, gguf)
+    source = open_folder(job.base_folder.path) if job.base_folder else None
+    if source is None:
+        config = read_config(gguf)
+        put_back_settings(config, gguf)
+    else:
+        require_same_model(source, gguf)
+        config = source.config()
     with torch.device("meta"):  # names and shapes only
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     config = model.config
     config.architectures = [type(model).__name__]
     sources = match_tensors(model, gguf)
+    if source is not None:
+        require_tensors(source, sources.keys())
 
     folder = partial(job.out)
     remove(folder)  # of an import that was killed
     folder.mkdir(parents=True)
     order = RowOrder(gguf, config)
     shapes = {name: tuple(weight.shape) for name, weight in model.state_dict().items() if name in sources}
-    write_safetensors(folder / WEIGHTS, shapes, dtype, lambda name: order.as_in_torch(sources[name]))
+    write_safetensors(
+        folder / WEIGHTS,
+        shapes,
+        dtype,
+        lambda name: weight_of(name, order.as_in_torch(sources[name]), source),
+    )
     config.save_pretrained(folder)
     origin = Origin(
         importer=IMPORTER_VERSION,
@@ -115,10 +129,19 @@ def import_folder(job: ImportJob, gguf: Gguf, gguf_sha256: str) -> Origin:
         end_of_turn=gguf.get("tokenizer.ggml.eos_token_id"),
         parameters=sum(math.prod(shape) for shape in shapes.values()),
         files={file.name: file.stat().st_size for file in sorted(folder.iterdir())},
+        folder_sha256=job.base_folder.sha256 if job.base_folder else None,
     )
     write_json(folder / NOTE, origin.as_json())
     publish(job.out)
     return origin
+
+
+def weight_of(name: str, of_gguf: torch.Tensor, source: ModelFolder | None) -> torch.Tensor:
+    if source is None:
+        return of_gguf
+    weight = source.tensor(name)
+    require_same_weight(name, weight, of_gguf, source)
+    return weight
 
 
 def read_config(gguf: Gguf) -> PreTrainedConfig:

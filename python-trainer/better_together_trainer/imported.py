@@ -31,12 +31,18 @@ class Origin:
     end_of_turn: int | None
     parameters: int
     files: dict[str, int]  # bytes of each file, which catches a copy that broke off
+    folder_sha256: str | None = None  # of the Hugging Face folder with the weights, where one was named
 
     def as_json(self) -> dict[str, Any]:
         return {JSON_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
 
-JSON_NAMES = {"gguf_sha256": "ggufSha256", "context_tokens": "contextTokens", "end_of_turn": "endOfTurn"}
+JSON_NAMES = {
+    "gguf_sha256": "ggufSha256",
+    "context_tokens": "contextTokens",
+    "end_of_turn": "endOfTurn",
+    "folder_sha256": "folderSha256",
+}
 FIELD_NAMES = {json_name: name for name, json_name in JSON_NAMES.items()}
 
 

@@ -23,6 +23,7 @@ from .checks import (
     number,
     one_of_or_names,
     path_to,
+    sha256,
     shown,
     text,
 )
@@ -115,10 +116,19 @@ class Evaluation(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseFolder(Section):
+    """A Hugging Face folder, and the hash that the caller knows its content by."""
+
+    path: Path = key(path_to("folder"))
+    sha256: str = key(sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportJob(Section):
     version: int = key(integer(JOB_VERSION, JOB_VERSION))
     kind: str = key(choice("import"))
     gguf: Path = key(path_to("file"))
+    base_folder: BaseFolder | None = key(nullable(section(BaseFolder)))
     out: Path = key(path_to("output"))
     work_dir: Path = key(path_to("output"))
     dtype: str = key(choice("float32", "bfloat16"))

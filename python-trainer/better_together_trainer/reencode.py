@@ -18,6 +18,8 @@ Encoding = GGMLQuantizationType
 # What can be asked, with llama.cpp's name for a file of it. (gguf cannot write K-quants.)
 FILE_TYPES = {
     "Q8_0": LlamaFileType.MOSTLY_Q8_0,
+    "Q4_0": LlamaFileType.MOSTLY_Q4_0,
+    "Q4_1": LlamaFileType.MOSTLY_Q4_1,
     "F16": LlamaFileType.MOSTLY_F16,
     "F32": LlamaFileType.ALL_F32,
 }

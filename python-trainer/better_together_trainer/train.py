@@ -8,12 +8,11 @@ from peft import PeftModel, get_peft_model
 from transformers import PrinterCallback, set_seed
 
 from . import checkpoints
-from .adapter import load_start_adapter, lora_config, target_modules, trained_weights
+from .adapter import load_start_adapter, lora_config, match_base, target_modules
 from .batches import collator_for, order_of
 from .checkpoints import Checkpoint
 from .dataset import as_dataset, placeholder_tokenizer
 from .errors import OutOfMemory, is_out_of_memory
-from .lora_gguf import match_targets
 from .model import TORCH_DEVICES, load_model
 from .objective import AnswerLoss
 from .preference import Collate, PairCollator, PreferenceLoss, answers_of, with_reference
@@ -68,7 +67,7 @@ def train(run: Run, micro_batch: int, checkpoint: Checkpoint | None) -> Checkpoi
     lora = lora_config(job, base)
     # Before the training, and not only at its export, because a wrong base would waste all of it.
     touched = target_modules(base, lora)
-    match_targets(touched, run.inputs.gguf, base.config.to_dict(), trained_weights(job.base))
+    match_base(touched, base.config.to_dict(), job.base, run.inputs.gguf, run.inputs.origin)
     rows, held_out = as_dataset(run.inputs.rows), as_dataset(run.inputs.held_out)
     run.clock.lap("load")
     is_pairs = job.training.method == "dpo"

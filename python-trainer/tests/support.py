@@ -57,8 +57,8 @@ class TrainerProcess:
             os.kill(self.process.pid, number)
 
     def wait(self) -> int:
-        self.process.join(timeout=120)
-        assert self.process.exitcode is not None, "still running after two minutes"
+        self.process.join(timeout=600)
+        assert self.process.exitcode is not None, "still running after ten minutes"
         self.stdin.close()
         return self.process.exitcode
 
@@ -200,6 +200,7 @@ def import_job(gguf: Path, out: Path, **changes: Any) -> dict[str, Any]:
         "version": 1,
         "kind": "import",
         "gguf": str(gguf),
+        "baseFolder": None,
         "out": str(out),
         "workDir": str(out.with_name(f"{out.name}-work")),
         "dtype": "float32",

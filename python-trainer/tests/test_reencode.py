@@ -36,6 +36,19 @@ def test_matrices_change_a_little_vectors_not_at_all(tmp_path: Path, gguf: Path)
             assert 0 < np.linalg.norm(new - old) / np.linalg.norm(old) < 0.01
 
 
+@pytest.mark.parametrize(("type_name", "file_type", "most"), [("Q4_0", 2, 0.12), ("Q4_1", 3, 0.12)])
+def test_few_bits_change_more(
+    tmp_path: Path, gguf: Path, type_name: str, file_type: int, most: float
+) -> None:
+    reencode(gguf, tmp_path / "q4.gguf", type_name)
+    before, after = open_gguf(gguf), open_gguf(tmp_path / "q4.gguf")
+
+    assert after.get("general.file_type") == file_type
+    for name, tensor in after.tensors.items():
+        old = before.tensors[name].as_float32()
+        assert np.linalg.norm(tensor.as_float32() - old) / np.linalg.norm(old) < most, name
+
+
 def test_a_wider_encoding_keeps_every_number(tmp_path: Path, gguf: Path) -> None:
     reencode(gguf, tmp_path / "f32.gguf", "F32")
     before, after = open_gguf(gguf), open_gguf(tmp_path / "f32.gguf")

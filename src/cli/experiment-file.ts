@@ -23,6 +23,10 @@ export interface ExperimentSpec
   readonly metric: Metric<never>;
   /** A GGUF file, or an endpoint such as `http://127.0.0.1:8080/v1#model-name`; default: the file that set-up prepares. */
   readonly model?: string;
+  /** Train also a model of an architecture that was never compared with llama.cpp, and let the gates decide. Default: false. */
+  readonly allowUntestedArchitecture?: boolean;
+  /** A Hugging Face folder of the model, to train on in place of the GGUF file. */
+  readonly baseFolder?: string;
   /** A data file with a split column, in place of trainset, valset and testset. */
   readonly data?: string;
   readonly optimizers?: { readonly [key: string]: Optimizer };

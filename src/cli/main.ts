@@ -48,6 +48,14 @@ const machine = (command: Command): Command =>
     )
     .option('--context <tokens>', 'context of one sequence', typed(wholeNumber('--context', 128)));
 
+const importing = (command: Command): Command =>
+  command
+    .option(
+      '--allow-untested-architecture',
+      'train also a model of an architecture that was never compared with llama.cpp: the gates decide',
+    )
+    .option('--base-folder <folder>', 'a Hugging Face folder of the model, to train on in place of the GGUF file');
+
 const search = (command: Command): Command =>
   command
     .option('--strategy <keys>', 'keys of optimizers joined by arrows (default: "p -> w -> p")')
@@ -156,21 +164,12 @@ function commandLine(signal: AbortSignal): Command {
     }),
   );
 
-  machine(
-    search(
-      describing(
-        data(
-          common(
-            cli
-              .command('run')
-              .argument('[experiment]', 'an experiment file (.ts or .js)')
-              .option('--model <place>', 'a GGUF file, or an endpoint: http://host:port/v1#model-name')
-              .description('optimize; running again resumes'),
-          ),
-        ),
-      ),
-    ),
-  ).action(
+  const run = cli
+    .command('run')
+    .argument('[experiment]', 'an experiment file (.ts or .js)')
+    .option('--model <place>', 'a GGUF file, or an endpoint: http://host:port/v1#model-name')
+    .description('optimize; running again resumes');
+  importing(machine(search(describing(data(common(run)))))).action(
     withOutput(async (out, flags: RunFlags & CommonFlags, file: string | undefined) => {
       await runPlanned(await planRun(file, flags), { storePath: flags.store, signal, output: out });
     }),

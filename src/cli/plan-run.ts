@@ -7,6 +7,8 @@ import type { Optimizer } from '../core/optimizer.ts';
 import { signature } from '../core/signature.ts';
 import { builtInMetrics } from '../evaluate/metrics.ts';
 import type { CompileOptions } from '../run/compile-options.ts';
+import { readBaseFolder } from '../trainer/base-folder.ts';
+import type { PythonTrainerOptions } from '../trainer/python-trainer.ts';
 import { type GivenSplits, readGivenSplits } from './experiment-data.ts';
 import { loadExperiment } from './experiment-file.ts';
 import { readOptimizers } from './parse-flags.ts';
@@ -37,6 +39,8 @@ export interface RunFlags {
   readonly device: 'auto' | 'cpu' | 'cuda' | 'metal';
   readonly threads?: number;
   readonly context?: number;
+  readonly allowUntestedArchitecture?: boolean;
+  readonly baseFolder?: string;
   readonly maxCalls?: number;
   readonly maxMetricCalls?: number;
   readonly maxTokens?: number;
@@ -66,6 +70,12 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
   const source = await readSource(file, flags);
   const optimizers = readOptimizers({ ...defaults.optimizers(), ...source.optimizers }, flags.optimizer, flags.set);
   const { device } = flags;
+  const importing = {
+    ...source.importing,
+    ...defined({ allowUntestedArchitecture: flags.allowUntestedArchitecture, baseFolder: flags.baseFolder }),
+  };
+  // Other weights to train on make another run.
+  const weights = importing.baseFolder === undefined ? [] : [(await readBaseFolder(importing.baseFolder)).sha256];
   const host = { device, ...defined({ threads: flags.threads, contextTokens: flags.context }) };
   const lm = await openModel(source.modelPath, host);
   const teacher = flags.teacher === undefined ? undefined : source.program.withLm(await openModel(flags.teacher, host));
@@ -101,7 +111,8 @@ export async function planRun(file: string | undefined, flags: RunFlags): Promis
         promptModel,
       }),
       given: process.argv.slice(2),
-      trainer: pythonTrainer({ device, ...defined({ threads: flags.threads }) }),
+      sources: [...(source.options.sources ?? []), ...weights],
+      trainer: pythonTrainer({ device, ...importing, ...defined({ threads: flags.threads }) }),
     },
   };
 }
@@ -112,6 +123,7 @@ export interface Source {
   readonly metric: Metric;
   readonly optimizers: { readonly [key: string]: Optimizer };
   readonly modelPath: string;
+  readonly importing: Pick<PythonTrainerOptions, 'allowUntestedArchitecture' | 'baseFolder'>;
   readonly options: Partial<CompileOptions<string>> & Pick<CompileOptions<string>, 'trainset'>;
 }
 
@@ -138,6 +150,7 @@ function fromFlags(flags: RunFlags): Source {
     metric: metricByName(flags.metric),
     optimizers: {},
     modelPath: flags.model ?? defaultModelPath(),
+    importing: {},
     options,
   };
 }
@@ -145,7 +158,12 @@ function fromFlags(flags: RunFlags): Source {
 /** The file says what the run is; flags that are given replace what the file says. */
 async function fromFile(file: string, flags: RunFlags): Promise<Source> {
   const { spec, folder, sources } = await loadExperiment(file);
-  const { program: given, metric, model, data, optimizers = {}, trainset, ...options } = spec;
+  const { program: given, metric, model, data, optimizers = {}, trainset, ...rest } = spec;
+  const { allowUntestedArchitecture, baseFolder, ...options } = rest;
+  const importing = defined({
+    allowUntestedArchitecture,
+    baseFolder: baseFolder === undefined ? undefined : resolve(folder, baseFolder),
+  });
   // `as` twice: the file's author has had the types checked; here only their common shape matters.
   const program = given as AnyProgram;
   const ownData = data === undefined ? {} : { data: resolve(folder, data) };
@@ -160,6 +178,7 @@ async function fromFile(file: string, flags: RunFlags): Promise<Source> {
     metric: metric as Metric,
     optimizers,
     modelPath,
+    importing,
     options: { ...options, ...rows, sources, folder },
   };
 }

@@ -5,7 +5,8 @@ import type { BaseModel } from '../core/lm.ts';
 import type { Parity, TrainOptions } from '../core/trainer.ts';
 import { privateFolder, withFile, writePrivately } from '../system/files.ts';
 import { waitForLock } from '../system/lock.ts';
-import { importDtype } from './job.ts';
+import type { BaseFolder } from './base-folder.ts';
+import type { ImportDtype } from './job.ts';
 
 // IMPORTER_VERSION in python-trainer's imported.py, which refuses a folder of another one.
 export const importerVersion = 2;
@@ -21,8 +22,14 @@ export interface ImportedBase {
   whileReading(action: () => Promise<void>): Promise<void>;
 }
 
-export function importedBase(base: BaseModel, importsFolder: string): ImportedBase {
-  const folder = join(importsFolder, `${base.sha256}-${importerVersion}-${importDtype}`);
+export interface ImportKind {
+  readonly dtype: ImportDtype;
+  readonly baseFolder: BaseFolder | null;
+}
+
+export function importedBase(base: BaseModel, importsFolder: string, { dtype, baseFolder }: ImportKind): ImportedBase {
+  const weights = baseFolder === null ? '' : `-${baseFolder.sha256.slice(0, 16)}`;
+  const folder = join(importsFolder, `${base.sha256}-${importerVersion}-${dtype}${weights}`);
   const acceptance = join(folder, 'accepted.json');
   return {
     folder,

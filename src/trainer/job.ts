@@ -2,35 +2,41 @@ import type { Json } from '../core/json.ts';
 import type { Probe } from '../core/lm.ts';
 import type { LearnedRow, MergeOrder, TrainingSpec } from '../core/trainer.ts';
 import { hasNativeBfloat16 } from '../system/hardware.ts';
+import type { BaseFolder } from './base-folder.ts';
 import type { Device } from './device.ts';
 
 // What the trainer can be asked to do; python-trainer's job.py says the same and checks it. Relative paths start at the job file.
 const version = 1;
 
-/** Also where the training itself computes in fewer bits: the parity gate needs the exact weights. */
-export const importDtype = 'float32';
+export type ImportDtype = 'float32' | 'bfloat16';
+
+/**
+ * How an imported base is kept. On a CPU training and gates share one exact folder. On a GPU weights are bfloat16 in any case, and half
+ * the disk: rounding them costs less than the gates allow (docs/weights.md).
+ */
+export const importDtype = (device: Device): ImportDtype => (device === 'cpu' ? 'float32' : 'bfloat16');
 
 /** What is not for the caller to choose, and changes an adapter's last bits all the same. */
 export const fixedSettings = { largestMicroBatch: 8, maxGradNorm: 1, weightDecay: 0 };
 
 export interface ImportRequest {
   readonly gguf: string;
+  /** Null: the file's own weights. */
+  readonly baseFolder: BaseFolder | null;
   readonly out: string;
+  readonly dtype: ImportDtype;
   /** Whether an architecture that was never compared with llama.cpp is imported too, for the parity gate to decide. */
   readonly allowUntestedArchitecture: boolean;
   readonly threads: number;
   readonly probes: readonly Probe[];
 }
 
-export const importJob = ({ gguf, out, allowUntestedArchitecture, threads, probes }: ImportRequest): Json => ({
+export const importJob = ({ baseFolder, probes, ...request }: ImportRequest): Json => ({
   version,
   kind: 'import',
-  gguf,
-  out,
+  baseFolder: baseFolder && { ...baseFolder },
   workDir: '.',
-  dtype: importDtype,
-  allowUntestedArchitecture,
-  threads,
+  ...request,
   probe: probes.map(probeJson),
 });
 

@@ -1,16 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { BaseModel } from '../core/lm.ts';
 import type { Trainer } from '../core/trainer.ts';
 import { privateFolder, withFile, writePrivately } from '../system/files.ts';
 import { importsFolder, pythonProgram } from '../system/folders.ts';
 import { cores } from '../system/hardware.ts';
+import { type BaseFolder, readBaseFolder } from './base-folder.ts';
 import { chooseDevice, type Device } from './device.ts';
 import { importedBase } from './imported-base.ts';
 import {
   autoPrecision,
   fixedSettings,
   heldOutFile,
+  importDtype,
   importJob,
   mergeJob,
   referenceJob,
@@ -35,6 +38,11 @@ export interface PythonTrainerOptions {
   readonly imports?: string;
   /** Import also an architecture that was never compared with llama.cpp, and let the parity gate decide. Default: false. */
   readonly allowUntestedArchitecture?: boolean;
+  /**
+   * A Hugging Face folder of the base model, whose weights are trained on in place of the GGUF file's own. They must be the ones that the
+   * file was made from, and as close to it as the gates ask: for files of 8 bits and more they are, for smaller ones rarely.
+   */
+  readonly baseFolder?: string;
 }
 
 /** Trains LoRA adapters with TRL, in one Python process for each import and each training. */
@@ -46,30 +54,49 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
   let asked: Promise<PythonEnvironment> | undefined;
   const environment = () => (asked ??= describePython(python));
   const device = async () => chooseDevice(options.device ?? 'auto', await environment());
+  let folder: Promise<BaseFolder | null> | undefined;
+  const baseFolder = () =>
+    (folder ??= options.baseFolder === undefined ? Promise.resolve(null) : readBaseFolder(options.baseFolder));
+  const imported = async (base: BaseModel) => {
+    const kind = { dtype: importDtype(await device()), baseFolder: await baseFolder() };
+    return { ...kind, ...importedBase(base, imports, kind) };
+  };
 
   return {
     async identity() {
       const { versions, platform } = await environment();
       const chosen = await device();
-      return { ...versions, platform, device: chosen, autoPrecision: autoPrecision(chosen), threads, ...fixedSettings };
+      const weights = await baseFolder();
+      return {
+        ...versions,
+        platform,
+        device: chosen,
+        importDtype: importDtype(chosen),
+        autoPrecision: autoPrecision(chosen),
+        threads,
+        ...fixedSettings,
+        ...(weights && { baseFolder: weights.sha256 }),
+      };
     },
 
     async prepare({ base, folder, probes, ...hooks }) {
-      const imported = importedBase(base, imports);
-      if (imported.isAccepted()) return null;
-      await environment();
-      const release = await imported.hold(hooks);
+      const made = await imported(base);
+      if (made.isAccepted()) return null;
+      const release = await made.hold(hooks);
       try {
-        if (imported.isAccepted()) return null; // by the process that held it before us
+        if (made.isAccepted()) return null; // by the process that held it before us
         const workFolder = join(folder, 'import');
+        const { dtype, baseFolder } = made;
         const job = importJob({
           gguf: base.path,
-          out: imported.folder,
+          baseFolder,
+          out: made.folder,
+          dtype,
           allowUntestedArchitecture,
           threads,
           probes,
         });
-        await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder: workFolder }));
+        await made.whileReading(() => runJob(job, { ...start, ...hooks, folder: workFolder }));
         return readProbeFile(join(workFolder, 'probe.f32'), probes);
       } finally {
         release();
@@ -77,17 +104,17 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
     },
 
     async accept(base, parity) {
-      importedBase(base, imports).accept(parity);
+      (await imported(base)).accept(parity);
     },
 
     async train(spec, { base, startFolder, folder, probes, neutral, ...hooks }) {
       if ((spec.startFrom === null) !== (startFolder === null)) {
         throw new TypeError(`An adapter to start from has an id and a folder: ${spec.startFrom}, ${startFolder}`);
       }
-      const imported = importedBase(base, imports);
+      const made = await imported(base);
       const job = sftJob({
         spec,
-        base: imported.folder,
+        base: made.folder,
         gguf: base.path,
         startAdapter: startFolder,
         device: await device(),
@@ -97,7 +124,7 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
       });
       writePrivately(join(privateFolder(folder), rowsFile), rowLines(spec.rows));
       if (spec.evaluation) writePrivately(join(folder, heldOutFile), rowLines(spec.evaluation.rows));
-      await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder }));
+      await made.whileReading(() => runJob(job, { ...start, ...hooks, folder }));
       const result = readJson(join(folder, 'result.json'), Result);
       return {
         adapter: { sha256: result.sha256, path: join(folder, 'adapter.gguf') },
@@ -124,9 +151,9 @@ export function pythonTrainer(options: PythonTrainerOptions = {}): Trainer {
 
     async reference(adapter, { base, folder, probes, ...hooks }) {
       const workFolder = join(folder, 'reference');
-      const imported = importedBase(base, imports);
-      const job = referenceJob({ base: imported.folder, adapter, threads, probes });
-      await imported.whileReading(() => runJob(job, { ...start, ...hooks, folder: workFolder }));
+      const made = await imported(base);
+      const job = referenceJob({ base: made.folder, adapter, threads, probes });
+      await made.whileReading(() => runJob(job, { ...start, ...hooks, folder: workFolder }));
       return {
         base: readProbeFile(join(workFolder, 'probe-base.f32'), probes),
         adapter: readProbeFile(join(workFolder, 'probe-adapter.f32'), probes),

@@ -83,7 +83,9 @@ const ggufOf = (name: string): string => join(root, `${name}.gguf`);
 function importOf(name: string): string {
   const job = importJob({
     gguf: ggufOf(name),
+    baseFolder: null,
     out: join(root, `${name}-base`),
+    dtype: 'float32',
     allowUntestedArchitecture: untested.includes(name),
     threads: 1,
     probes,

@@ -8,6 +8,7 @@ import { InputError, Interrupted, StepError, WorldError } from '../../src/core/e
 import type { BaseModel } from '../../src/core/lm.ts';
 import type { TrainingSpec } from '../../src/core/trainer.ts';
 import { tryLock } from '../../src/system/lock.ts';
+import { readBaseFolder } from '../../src/trainer/base-folder.ts';
 import { autoPrecision, microBatchOf, rowLines } from '../../src/trainer/job.ts';
 import { type PythonTrainerOptions, pythonTrainer } from '../../src/trainer/python-trainer.ts';
 
@@ -31,6 +32,8 @@ const journal = () => readFileSync(join(root, 'journal'), 'utf8').trim().split('
 
 const folderOf = (name: string) => join(root, name);
 
+const importOf = (name: string) => JSON.parse(readFileSync(join(folderOf(name), 'import', 'job.json'), 'utf8'));
+
 describe('the identity', () => {
   test('is all that can change the bytes, asked of Python once, and no path', async () => {
     const trainer = trainerWith();
@@ -41,6 +44,7 @@ describe('the identity', () => {
       torch: '2.15.0',
       platform: 'linux-x86_64',
       device: 'cpu',
+      importDtype: 'float32',
       autoPrecision: autoPrecision('cpu'),
       threads: 2,
       largestMicroBatch: 8,
@@ -115,10 +119,37 @@ describe('a base', () => {
     'of an architecture never compared with llama.cpp is imported only where that is allowed: %j',
     async (options, allowed) => {
       await trainerWith({}, options).prepare({ base, folder: folderOf('work'), probes });
-      const job = JSON.parse(readFileSync(join(folderOf('work'), 'import', 'job.json'), 'utf8'));
-      expect(job).toMatchObject({ kind: 'import', allowUntestedArchitecture: allowed });
+      expect(importOf('work')).toMatchObject({ kind: 'import', allowUntestedArchitecture: allowed });
     },
   );
+
+  test.each([
+    [{}, 'cpu', 'float32'],
+    [{ cuda: { usable: true } }, 'cuda', 'bfloat16'],
+    [{ metal: true }, 'metal', 'bfloat16'],
+  ] as const)('is kept in the numbers of its device: %j', async (settings, device, dtype) => {
+    await trainerWith(settings, { device }).prepare({ base, folder: folderOf('work'), probes });
+    expect(importOf('work')).toMatchObject({ dtype, out: join(root, 'imports', `b5-2-${dtype}`) });
+  });
+
+  test('with a folder named for its weights is imported from there, once for each content', async () => {
+    const published = folderOf('published');
+    mkdirSync(published);
+    writeFileSync(join(published, 'config.json'), '{}');
+    writeFileSync(join(published, 'model.safetensors'), 'weights');
+    const { sha256 } = await readBaseFolder(published);
+    const trainer = trainerWith({}, { baseFolder: published });
+    expect((await trainer.identity()).baseFolder).toBe(sha256);
+    await trainer.prepare({ base, folder: folderOf('work'), probes });
+    expect(importOf('work')).toMatchObject({
+      baseFolder: { path: published, sha256 },
+      out: join(root, 'imports', `b5-2-float32-${sha256.slice(0, 16)}`),
+    });
+    await trainer.accept(base, { positions: 3, meanKl: 0, worstKl: 0 });
+    expect(await trainer.prepare({ base, folder: folderOf('work'), probes })).toBeNull();
+    expect(await trainerWith().prepare({ base, folder: folderOf('own'), probes })).toHaveLength(3);
+    expect(importOf('own')).toMatchObject({ baseFolder: null });
+  });
 
   test('is imported by one process at a time', async () => {
     const results = await Promise.all(
