@@ -1,4 +1,4 @@
-"""The tiny model in other architectures: `python tests/tiny_architectures.py FOLDER` writes each.
+"""The tiny model in other architectures: `python tests/tiny_architectures.py FOLDER` writes all.
 
 Each has what sets its architecture apart: tensors of its own (biases, norms of heads, fused matrices), heads
 wider than the embedding divided by their number, windows, tied or untied heads, and one way to scale RoPE.
@@ -21,6 +21,8 @@ from tiny_model import (
     random_weights,
     write_tiny_model,
 )
+
+from better_together_trainer.reencode import reencode
 
 WIDE_HEAD = 32  # not EMBEDDING / HEADS
 WINDOW = 32  # tokens a position sees, itself among them
@@ -220,4 +222,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     for tiny_name in TINY:
-        write_tiny(options.folder / f"{tiny_name}.gguf", tiny_name)
+        file = options.folder / f"{tiny_name}.gguf"
+        write_tiny(file, tiny_name)
+        for encoding in ("Q8_0", "Q4_0"):
+            reencode(file, file.with_stem(f"{tiny_name}-{encoding}"), encoding)

@@ -69,7 +69,7 @@ def join(word: list[str], pair: tuple[str, str]) -> list[str]:
     return joined
 
 
-def random_weights(seed: int) -> dict[str, np.ndarray]:
+def random_weights(seed: int, feed_forward: int = FEED_FORWARD) -> dict[str, np.ndarray]:
     """Tensors by GGUF name, in torch's shapes (out, in), q and k already in llama.cpp's row order.
 
     The blocks write about as much into the residual stream as the embeddings do, so that an answer depends on
@@ -91,9 +91,9 @@ def random_weights(seed: int) -> dict[str, np.ndarray]:
             "attn_v": matrix(KV_HEADS * HEAD, EMBEDDING, 1.0),
             "attn_output": matrix(EMBEDDING, HEADS * HEAD, 1.0),
             "ffn_norm": ones,
-            "ffn_gate": matrix(FEED_FORWARD, EMBEDDING, 1.0),
-            "ffn_up": matrix(FEED_FORWARD, EMBEDDING, 1.0),
-            "ffn_down": matrix(EMBEDDING, FEED_FORWARD, 1.0),
+            "ffn_gate": matrix(feed_forward, EMBEDDING, 1.0),
+            "ffn_up": matrix(feed_forward, EMBEDDING, 1.0),
+            "ffn_down": matrix(EMBEDDING, feed_forward, 1.0),
         }
         tensors |= {f"blk.{layer}.{name}.weight": tensor for name, tensor in block.items()}
     return tensors | {"output_norm.weight": ones}
@@ -107,6 +107,8 @@ def write_tiny_model(
     extra_metadata: dict[str, float | int | str] | None = None,
     extra_tensors: dict[str, np.ndarray] | None = None,
     weights: dict[str, np.ndarray] | None = None,
+    chat_template: str = CHAT_TEMPLATE,
+    feed_forward: int = FEED_FORWARD,
 ) -> dict[str, np.ndarray]:
     """Writes the model (matrices as F16, the rest as F32) and returns its tensors as they were written."""
     writer = GGUFWriter(path, architecture)
@@ -114,7 +116,7 @@ def write_tiny_model(
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(EMBEDDING)
     writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_feed_forward_length(feed_forward)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
     writer.add_rope_dimension_count(HEAD)
@@ -125,9 +127,9 @@ def write_tiny_model(
         {str: writer.add_string, float: writer.add_float32, int: writer.add_uint32}[type(value)](name, value)
         if name == "general.alignment":
             writer.data_alignment = value
-    add_tokenizer(writer)
+    add_tokenizer(writer, chat_template)
 
-    tensors = (weights or random_weights(seed)) | (extra_tensors or {})
+    tensors = (weights or random_weights(seed, feed_forward)) | (extra_tensors or {})
     stored = {name: as_stored(tensor) for name, tensor in tensors.items()}
     for name, tensor in stored.items():
         writer.add_tensor(name, tensor)
@@ -142,7 +144,7 @@ def as_stored(tensor: np.ndarray) -> np.ndarray:
     return tensor.astype(np.float16) if tensor.ndim > 1 else tensor
 
 
-def add_tokenizer(writer: GGUFWriter) -> None:
+def add_tokenizer(writer: GGUFWriter, chat_template: str) -> None:
     merges = learn_merges(TEXT, MERGES)
     plain = byte_alphabet() + ["".join(pair) for pair in merges]
     tokens = CONTROL_TOKENS + plain
@@ -156,12 +158,19 @@ def add_tokenizer(writer: GGUFWriter) -> None:
     writer.add_eos_token_id(CONTROL_TOKENS.index("<|im_end|>"))
     writer.add_pad_token_id(CONTROL_TOKENS.index("<|pad|>"))
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(chat_template)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chat-template", default=CHAT_TEMPLATE)
+    parser.add_argument("--feed-forward", type=int, default=FEED_FORWARD)
     options = parser.parse_args()
-    write_tiny_model(options.out, seed=options.seed)
+    write_tiny_model(
+        options.out,
+        seed=options.seed,
+        chat_template=options.chat_template,
+        feed_forward=options.feed_forward,
+    )
