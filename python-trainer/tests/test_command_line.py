@@ -35,7 +35,7 @@ def test_a_bad_job_ends_with_2_and_all_of_its_mistakes(tmp_path: Path) -> None:
 
     assert outcome.code == 2
     assert outcome.error["code"] == "bad-job"
-    assert "has 10 mistakes" in outcome.error["message"]
+    assert "has 11 mistakes" in outcome.error["message"]
     assert "README" in outcome.error["hint"]
 
 

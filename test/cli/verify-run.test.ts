@@ -142,7 +142,8 @@ describe('better-together verify', () => {
 });
 
 describe('calls that were made with an adapter', () => {
-  const id = contentId('a run with an adapter');
+  const experiment = { predictors: {}, initial: { predictors: {} }, teachers: [] };
+  const id = contentId(experiment);
   const path = () => inFolder('adapters.sqlite');
   let adapter: AdapterFile;
 
@@ -152,7 +153,7 @@ describe('calls that were made with an adapter', () => {
     await using lm = await localModel({ gguf, device: 'cpu', threads: 1, sequences: 2 });
     const engine = await lm.engine();
     const runs = sqliteStore(path());
-    runs.addRun({ id, experiment: { predictors: {}, initial: { predictors: {} }, teachers: [] } });
+    runs.addRun({ id, experiment });
     // `as`: an engine is plain data.
     runs.addLayout(id, lm.base.sha256, engine as unknown as Fields);
     for (const used of [null, adapter]) {
